@@ -1,0 +1,1 @@
+"""Tercet: three memories, one budgeted context."""

@@ -1,0 +1,158 @@
+"""The SQL database: the truth about everything a memory keeps. SQLite in the memory folder, or PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+FORMAT_VERSION = 1
+"""Of the tables below. A change of meaning or shape raises it and comes with a migration and a committed fixture."""
+
+schema = MetaData()
+_key = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table("meta", schema, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+"""Format version, embedder, chunking and lexical settings, as JSON."""
+
+corpora = Table(
+    "corpora",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("tenant", String, nullable=False, server_default=""),
+    Column("version", String, nullable=False, server_default=""),
+    Column("chunks", BigInteger, nullable=False, server_default="0"),  # live chunks
+    Column("length_total", BigInteger, nullable=False, server_default="0"),  # their lexical lengths, added up
+    Column("length_bucket", Integer),  # average length that the sparse weights in the index were made with
+    Column("reweighing", Boolean, nullable=False, server_default="0"),  # some weights may be of the bucket before
+    UniqueConstraint("name", "tenant", "version"),
+)
+
+roots = Table(
+    "roots",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
+    Column("name", String, nullable=False),  # first segment of the uris below it
+    Column("path", String, nullable=False),  # absolute
+    UniqueConstraint("corpus_id", "name"),
+)
+
+documents = Table(
+    "documents",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
+    Column("uri", String, nullable=False),
+    Column("live_version", _key),  # what searches return; NULL until the first version is complete
+    UniqueConstraint("corpus_id", "uri"),
+    sqlite_autoincrement=True,
+)
+
+versions = Table(
+    "versions",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("document_id", _key, ForeignKey("documents.id"), nullable=False, index=True),
+    Column("state", String, nullable=False, index=True),  # pending | live
+    Column("writer", String, nullable=False),
+    Column("lease_until", Float, nullable=False),  # seconds since the epoch; pending rows past it may be finished by anyone
+    Column("content_hash", String, nullable=False, index=True),
+    Column("config_hash", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("metadata", Text, nullable=False),  # JSON
+    Column("findings", Text, nullable=False),  # JSON
+    Column("trust", String, nullable=False),
+    Column("effective_from", Integer),  # days since 1970-01-01
+    Column("effective_to", Integer),
+    Column("text", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+attributes = Table(
+    "attributes",
+    schema,
+    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
+    Column("key", String, nullable=False),
+    Column("text", String),  # strings, and booleans as true/false
+    Column("number", Float),  # numbers
+    Index("attributes_by_text", "key", "text"),
+    Index("attributes_by_number", "key", "number"),
+)
+"""The metadata of versions, one row a scalar, so that filters mean the same on every database."""
+
+chunks = Table(
+    "chunks",
+    schema,
+    Column("id", _key, primary_key=True),  # also the point id in the vector index
+    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
+    Column("chunk_id", String, nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("heading_path", Text, nullable=False),  # JSON
+    Column("kind", String, nullable=False),
+    Column("lead", Text, nullable=False),
+    Column("anchor", String, nullable=False),
+    Column("line_start", Integer, nullable=False),
+    Column("line_end", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("length", Integer, nullable=False),  # lexical: analysed terms
+    Column("terms", LargeBinary, nullable=False),  # TermCounts.to_bytes()
+    Column("embed_key", LargeBinary, nullable=False, index=True),  # blake2b-16 of the embedded text
+    Column("embedded", Boolean, nullable=False),  # its dense vector is in the index
+    UniqueConstraint("version_id", "chunk_id"),
+    sqlite_autoincrement=True,
+)
+
+frequencies = Table(
+    "frequencies",
+    schema,
+    Column("corpus_id", _key, ForeignKey("corpora.id"), primary_key=True, autoincrement=False),
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),  # live chunks of the corpus that hold the term
+    sqlite_with_rowid=False,
+)
+"""Document frequencies of the live chunks, so that BM25 never counts deleted or pending ones."""
+
+embeddings = Table(
+    "embeddings",
+    schema,
+    Column("fingerprint", String, primary_key=True),
+    Column("embed_key", LargeBinary, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+)
+
+files = Table(
+    "files",
+    schema,
+    Column("root_id", _key, ForeignKey("roots.id"), primary_key=True, autoincrement=False),
+    Column("path", String, primary_key=True),  # below the root, "/" between segments; "" where the root is a file
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("seen_ns", BigInteger, nullable=False),  # clock when the content was read
+    Column("content_hash", String, nullable=False),
+    Column("config_hash", String, nullable=False),
+    Column("reason", Text),  # why it failed; NULL: ingested
+    Column("document_id", _key),
+)
+"""The ledger of ingested files: what needs no second look."""
+
+stale_points = Table("stale_points", schema, Column("id", _key, primary_key=True, autoincrement=False))
+"""Points of removed chunks that the vector index still has to forget."""

@@ -1,0 +1,316 @@
+"""The frozen records that every part of Tercet shares.
+
+Offsets are in Unicode code points of the stored text, half open: ``text[start:end]``.
+Lines count from 1; 0 means unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, overload
+
+Trust = Literal["system", "user", "internal", "external"]
+"""How far a text may be believed, most trusted first. Anything derived has the least trust of its sources."""
+
+BlockKind = Literal["heading", "paragraph", "list", "table", "code", "admonition"]
+"""What a block of a document is; the chunker splits each kind in its own way."""
+
+Scalar = str | int | float | bool
+"""A metadata value. Lists of scalars are allowed in metadata too and match when any element does."""
+
+Metadata = Mapping[str, Scalar | Sequence[Scalar]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Whose records are meant: every field that is set must be equal for a record to be seen."""
+
+    tenant: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document handed to ``ingest(documents=…)``: text that is already extracted.
+
+    Example:
+        >>> Document(uri="policies/returns", text="Returns within 30 days.", metadata={"team": "support"}).uri
+        'policies/returns'
+    """
+
+    uri: str
+    """Stable name of the document inside its corpus; ingesting the same uri again replaces it."""
+    text: str
+    title: str = ""
+    metadata: Metadata = field(default_factory=dict)
+    effective_from: date | None = None
+    """First day on which the document holds; None: always has."""
+    effective_to: date | None = None
+    """First day on which it no longer holds; None: still does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something the sanitizer or a parser removed or tolerated, worth telling the user."""
+
+    kind: str
+    """Such as ``"zero-width"``, ``"bidi-control"``, ``"unknown-directive"``, ``"encoding"``."""
+    count: int = 1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A structural unit of a parsed document: a span of its text and what it is."""
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+    """Headings: 1 is the outermost. Other kinds: 0."""
+    title: str = ""
+    """Headings: the text without markup."""
+    anchor: str = ""
+    """Headings: the fragment that the published page gives it, without ``#``."""
+    lead_end: int = 0
+    """Tables and code: ``text[start:lead_end]`` is the header row or opening fence that each further piece needs."""
+    line: int = 0
+    """First line in the original file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedDocument:
+    """What a parser makes of one file: clean text, and blocks that cover what is worth retrieving, in order."""
+
+    text: str
+    blocks: tuple[Block, ...]
+    title: str = ""
+    """From the content (front matter, first heading, ``<title>``), never from the file name."""
+    metadata: Metadata = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    verbatim: bool = True
+    """True when ``text`` has the same lines as the file, so that line numbers follow from offsets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a document: what is cited is ``text``, what is embedded and indexed is ``embedded_text``."""
+
+    id: str
+    """32 hex digits from uri, embedded text and ordinal among equals: the same content keeps its id."""
+    text: str
+    start: int
+    end: int
+    title: str = ""
+    heading_path: tuple[str, ...] = ()
+    kind: BlockKind = "paragraph"
+    """Kind of the block, or of the first block, it was cut from."""
+    lead: str = ""
+    """Table header or opening fence repeated for a piece of a split block; embedded, not part of ``text``."""
+    anchor: str = ""
+    line_start: int = 0
+    line_end: int = 0
+    tokens: int = 0
+    """Tokens of ``embedded_text`` under the embedder's tokenizer, special tokens included."""
+
+    @property
+    def embedded_text(self) -> str:
+        """Title, heading path, repeated lead and text: what the retrieval legs see."""
+        return embedded_text(self.title, self.heading_path, self.lead, self.text)
+
+
+def embedded_text(title: str, heading_path: Sequence[str], lead: str, text: str) -> str:
+    """Join what a chunk is embedded as; a heading equal to the title is not said twice.
+
+    Example:
+        >>> embedded_text("Guide", ("Guide", "Keys"), "", "Rotate them.")
+        'Guide > Keys\\nRotate them.'
+    """
+    path = list(heading_path)
+    if title and (not path or path[0] != title):
+        path.insert(0, title)
+    return "\n".join(part for part in (" > ".join(path), lead, text) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFilter:
+    """Which documents may be searched. Every part that is given must hold; it is applied before ranking in both legs.
+
+    A search without ``tenant`` sees only documents that belong to no tenant; with one, those and the tenant's own.
+
+    Example:
+        >>> DocumentFilter(corpus=("docs",), equals={"team": "support"}, paths=("guide/**",)).paths
+        ('guide/**',)
+    """
+
+    corpus: tuple[str, ...] = ()
+    """Names of corpora; empty: all."""
+    version: str | None = None
+    tenant: str | None = None
+    equals: Mapping[str, Scalar | Sequence[Scalar]] = field(default_factory=dict)
+    """Metadata that must be equal; a sequence means any of its values."""
+    ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """Metadata numbers with inclusive bounds; None leaves a side open."""
+    paths: tuple[str, ...] = ()
+    """Globs on the document uri (``*`` within a segment, ``**`` across); any may match."""
+    as_of: date | None = None
+    """Only documents in effect on this day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a text came from and how far it may be believed."""
+
+    store: Literal["working", "episodic", "semantic"]
+    source: str
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A pointer from a hit back to the span of the document it quotes."""
+
+    uri: str
+    corpus: str = "docs"
+    version: str = ""
+    title: str = ""
+    heading_path: tuple[str, ...] = ()
+    anchor: str = ""
+    start: int = 0
+    end: int = 0
+    line_start: int = 0
+    line_end: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.uri}:{self.line_start}-{self.line_end}" if self.line_start else self.uri
+        path = " > ".join(self.heading_path) or self.title
+        return f"{place} ({path})" if path else place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegExplanation:
+    """What one retrieval leg said about a hit."""
+
+    leg: Literal["lexical", "dense"]
+    score: float | None
+    """Raw score (BM25 sum, cosine); None when the leg did not return the chunk."""
+    rank: int | None
+    """1 is best; None when the leg did not return the chunk."""
+    normalized: float
+    """The score after fusion's normalisation, 0 when the leg did not return the chunk."""
+    weight: float
+    available: bool = True
+    """False when the leg could not judge the chunk at all (its vector is still missing)."""
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """Lexical leg: contribution of each matched term; they add up to ``score``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a hit has its score: ``sum(weight * normalized) / sum(weight)`` over the available legs, by ``fusion``."""
+
+    fusion: str
+    legs: tuple[LegExplanation, ...]
+    rerank_score: float | None = None
+    """Set when a reranker ordered the hits; it then replaces the fused score as ``Hit.score``."""
+
+    @property
+    def fused(self) -> float:
+        """The fused score, recombined from the parts."""
+        legs = [leg for leg in self.legs if leg.available]
+        total = sum(leg.weight for leg in legs)
+        return sum(leg.weight * leg.normalized for leg in legs) / total if total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One retrieved chunk with its score, its citation and, when asked for, its explanation."""
+
+    chunk_id: str
+    text: str
+    score: float
+    citation: Citation
+    provenance: Provenance
+    metadata: Metadata = field(default_factory=dict)
+    explanation: Explanation | None = None
+    context: str = ""
+    """Parent expansion: the section around the chunk; empty when not asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult(Sequence[Hit]):
+    """Hits, best first, and what was missing while they were found. It is a sequence of its hits."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    degraded: tuple[str, ...] = ()
+    """Empty when both legs were complete; else such as ``("dense",)`` or ``("dense 43 %",)``."""
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A step of long work, given to ``progress=`` callbacks."""
+
+    phase: Literal["scan", "parse", "index", "embed", "reindex", "backup", "restore"]
+    done: int
+    total: int | None
+    """None while the total is not known yet."""
+    item: str = ""
+    """Such as the file just finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFailure:
+    """One file or document that could not be ingested, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What one ingest did. Paths are document uris, sorted."""
+
+    added: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    unchanged: int = 0
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Pairs (old uri, new uri) recognised by equal content; the old ones are not in ``deleted``."""
+    deleted: tuple[str, ...] = ()
+    failed: tuple[FileFailure, ...] = ()
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    """By uri: what was cleaned or tolerated."""
+    chunks: int = 0
+    """Chunks written in this run."""
+    embedded: int = 0
+    """Texts embedded in this run (cached ones are not counted)."""
+    vectors_missing: int = 0
+    """Live chunks still without a dense vector when the run ended."""
+    truncated: int = 0
+    """Documents taken as given whose text is longer than the embedder reads."""
+    searchable_s: float = 0.0
+    """Seconds until everything was searchable by words."""
+    total_s: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True when no file failed."""
+        return not self.failed
