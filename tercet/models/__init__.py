@@ -1,0 +1,1 @@
+"""Text to numbers and text: embedders, the lexical analyzer and token counters."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def pairs(run: str) -> list[str]:
     clusters = _CLUSTER.findall(run)
     if len(clusters) < 2:
         return clusters
-    return [first + second for first, second in zip(clusters, clusters[1:], strict=False)]
+    return [first + second for first, second in pairwise(clusters)]
 
 
 def camel_pieces(name: str) -> list[str]:
@@ -81,7 +82,7 @@ def camel_pieces(name: str) -> list[str]:
             continue
         before = name[place - 1]
         starts_word = place < last and name[place + 1].islower() and not (place + 1 == last and name[last] == "s")
-        if before.islower() or (starts_word and not before == "_"):
+        if before.islower() or (starts_word and before != "_"):
             found.append(name[start:place])
             start = place
     found.append(name[start:])
@@ -110,11 +111,7 @@ def terms_of(token: str, word: Callable[[str], str], *, split: bool) -> list[str
         return [term for term in (word(token),) if term]
     if "'" in token and word(token) == "":
         return []
-    bare = token.strip("-_")
-    parts: list[str] = []
-    for part in _CONNECTOR.split(token):
-        if part:
-            parts.append(part)
+    parts = [part for part in _CONNECTOR.split(token) if part]
     terms = []
     plain = len(parts) == 1 and token == parts[0] and len(camel_pieces(token)) == 1
     if plain:

@@ -22,7 +22,9 @@ class TokenCounter(Protocol):
         """Tokens that the model adds to every text (such as [CLS] and [SEP]); not part of ``count``."""
         ...
 
-    def count(self, text: str) -> int: ...
+    def count(self, text: str) -> int:
+        """Tokens of ``text``, special tokens excluded."""
+        ...
 
     def starts(self, text: str) -> list[int]:
         """Start offset (code points) of every token of ``text``, ascending, without special tokens."""

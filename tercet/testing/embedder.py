@@ -73,7 +73,8 @@ class HashEmbedder:
             total[0] = 1
         # Integers until here, so that the order of words and the width of SIMD registers cannot change a bit.
         norm = np.sqrt(np.float64(int((total * total).sum())))
-        return (total / norm).astype(np.float32)
+        vector: NDArray[np.float32] = (total / norm).astype(np.float32)
+        return vector
 
     def _direction(self, word: str) -> NDArray[np.int64]:
         known = self._directions.get(word)
