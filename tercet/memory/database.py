@@ -2,157 +2,351 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import event, inspect, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from tercet.errors import (
+    ConfigurationError,
+    CorruptMemoryError,
+    ForkedProcessError,
+    FormatVersionError,
+    InputError,
+    MemoryNotFoundError,
+    StoreError,
 )
-
-FORMAT_VERSION = 1
-"""Of the tables below. A change of meaning or shape raises it and comes with a migration and a committed fixture."""
-
-schema = MetaData()
-_key = BigInteger().with_variant(Integer, "sqlite")
-
-meta = Table("meta", schema, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
-"""Format version, embedder, chunking and lexical settings, as JSON."""
-
-corpora = Table(
-    "corpora",
+from tercet.memory.connections import DATABASE_FILE, connect, translate
+from tercet.memory.schema import (
+    FORMAT_VERSION,
+    attributes,
+    chunks,
+    corpora,
+    documents,
+    embeddings,
+    files,
+    frequencies,
+    meta,
+    roots,
     schema,
-    Column("id", _key, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("tenant", String, nullable=False, server_default=""),
-    Column("version", String, nullable=False, server_default=""),
-    Column("chunks", BigInteger, nullable=False, server_default="0"),  # live chunks
-    Column("length_total", BigInteger, nullable=False, server_default="0"),  # their lexical lengths, added up
-    Column("length_bucket", Integer),  # average length that the sparse weights in the index were made with
-    Column("reweighing", Boolean, nullable=False, server_default="0"),  # some weights may be of the bucket before
-    UniqueConstraint("name", "tenant", "version"),
+    stale_points,
+    versions,
 )
 
-roots = Table(
-    "roots",
-    schema,
-    Column("id", _key, primary_key=True),
-    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
-    Column("name", String, nullable=False),  # first segment of the uris below it
-    Column("path", String, nullable=False),  # absolute
-    UniqueConstraint("corpus_id", "name"),
-)
+if TYPE_CHECKING:
+    from pathlib import Path
 
-documents = Table(
-    "documents",
-    schema,
-    Column("id", _key, primary_key=True),
-    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
-    Column("uri", String, nullable=False),
-    Column("live_version", _key),  # what searches return; NULL until the first version is complete
-    UniqueConstraint("corpus_id", "uri"),
-    sqlite_autoincrement=True,
-)
+    from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table
 
-versions = Table(
-    "versions",
-    schema,
-    Column("id", _key, primary_key=True),
-    Column("document_id", _key, ForeignKey("documents.id"), nullable=False, index=True),
-    Column("state", String, nullable=False, index=True),  # pending | live
-    Column("writer", String, nullable=False),
-    Column("lease_until", Float, nullable=False),  # seconds since the epoch; pending rows past it may be finished by anyone
-    Column("content_hash", String, nullable=False, index=True),
-    Column("config_hash", String, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("metadata", Text, nullable=False),  # JSON
-    Column("findings", Text, nullable=False),  # JSON
-    Column("trust", String, nullable=False),
-    Column("effective_from", Integer),  # days since 1970-01-01
-    Column("effective_to", Integer),
-    Column("text", Text, nullable=False),
-    sqlite_autoincrement=True,
-)
+    from tercet.settings import Durability
 
-attributes = Table(
+__all__ = [
+    "DATABASE_FILE",
+    "FORMAT_VERSION",
+    "MIGRATIONS",
+    "Database",
     "attributes",
-    schema,
-    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
-    Column("key", String, nullable=False),
-    Column("text", String),  # strings, and booleans as true/false
-    Column("number", Float),  # numbers
-    Index("attributes_by_text", "key", "text"),
-    Index("attributes_by_number", "key", "number"),
-)
-"""The metadata of versions, one row a scalar, so that filters mean the same on every database."""
-
-chunks = Table(
     "chunks",
-    schema,
-    Column("id", _key, primary_key=True),  # also the point id in the vector index
-    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
-    Column("chunk_id", String, nullable=False, index=True),
-    Column("ordinal", Integer, nullable=False),
-    Column("start", Integer, nullable=False),
-    Column("end", Integer, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("heading_path", Text, nullable=False),  # JSON
-    Column("kind", String, nullable=False),
-    Column("lead", Text, nullable=False),
-    Column("anchor", String, nullable=False),
-    Column("line_start", Integer, nullable=False),
-    Column("line_end", Integer, nullable=False),
-    Column("tokens", Integer, nullable=False),
-    Column("length", Integer, nullable=False),  # lexical: analysed terms
-    Column("terms", LargeBinary, nullable=False),  # TermCounts.to_bytes()
-    Column("embed_key", LargeBinary, nullable=False, index=True),  # blake2b-16 of the embedded text
-    Column("embedded", Boolean, nullable=False),  # its dense vector is in the index
-    UniqueConstraint("version_id", "chunk_id"),
-    sqlite_autoincrement=True,
-)
-
-frequencies = Table(
-    "frequencies",
-    schema,
-    Column("corpus_id", _key, ForeignKey("corpora.id"), primary_key=True, autoincrement=False),
-    Column("term", BigInteger, primary_key=True, autoincrement=False),
-    Column("count", Integer, nullable=False),  # live chunks of the corpus that hold the term
-    sqlite_with_rowid=False,
-)
-"""Document frequencies of the live chunks, so that BM25 never counts deleted or pending ones."""
-
-embeddings = Table(
+    "corpora",
+    "documents",
     "embeddings",
-    schema,
-    Column("fingerprint", String, primary_key=True),
-    Column("embed_key", LargeBinary, primary_key=True),
-    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
-)
-
-files = Table(
+    "excluded",
     "files",
-    schema,
-    Column("root_id", _key, ForeignKey("roots.id"), primary_key=True, autoincrement=False),
-    Column("path", String, primary_key=True),  # below the root, "/" between segments; "" where the root is a file
-    Column("size", BigInteger, nullable=False),
-    Column("mtime_ns", BigInteger, nullable=False),
-    Column("ctime_ns", BigInteger, nullable=False),
-    Column("inode", BigInteger, nullable=False),
-    Column("seen_ns", BigInteger, nullable=False),  # clock when the content was read
-    Column("content_hash", String, nullable=False),
-    Column("config_hash", String, nullable=False),
-    Column("reason", Text),  # why it failed; NULL: ingested
-    Column("document_id", _key),
-)
-"""The ledger of ingested files: what needs no second look."""
+    "frequencies",
+    "meta",
+    "roots",
+    "schema",
+    "stale_points",
+    "versions",
+]
 
-stale_points = Table("stale_points", schema, Column("id", _key, primary_key=True, autoincrement=False))
-"""Points of removed chunks that the vector index still has to forget."""
+MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = []
+"""Pairs (format version before, step to the next one). All steps that a memory needs run in one transaction."""
+
+_SCHEMA_LOCK = 0x7465726365740001
+"""Key of the PostgreSQL advisory lock under which the tables are made or migrated."""
+
+
+def excluded(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The value that ``Database.upsert`` tried to insert, for use in its ``update`` expressions.
+
+    Example:
+        >>> str(frequencies.c.count + excluded(frequencies.c.count))
+        'frequencies.count + excluded.count'
+    """
+    table: Table = column.table
+    return table.alias("excluded").c[column.key]  # type: ignore[index]
+
+
+class Database:
+    """The tables of one memory, with transactions that mean the same on SQLite and PostgreSQL.
+
+    May be used from several threads. Errors of the driver arrive as ``StoreError`` (``MemoryLockedError``,
+    ``DiskFullError``, ``CorruptMemoryError`` where that is the reason); text that holds NUL or lone surrogates, and
+    integers beyond 64 bits, as ``InputError``.
+
+    Example:
+        >>> with Database.open("folder") as database:  # doctest: +SKIP
+        ...     with database.write() as connection:
+        ...         connection.execute(corpora.insert(), [{"name": "docs"}])
+    """
+
+    def __init__(self, engine: Engine, *, name: str, path: Path | None, read_only: bool) -> None:
+        self.engine = engine
+        self.name = name
+        """For messages: the file, or the URL without its password."""
+        self.path = path
+        """The SQLite file; None on PostgreSQL."""
+        self.read_only = read_only
+        self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if path is not None else "postgresql"
+        self._writing = threading.Lock()
+        self._writers: set[int] = set()
+        self._pid = os.getpid()
+        event.listen(engine, "handle_error", lambda context: translate(context, name))
+        event.listen(engine, "before_cursor_execute", _refuse_nul)
+
+    @classmethod
+    def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        durability: Durability = "process",
+        create: bool = True,
+        read_only: bool = False,
+    ) -> Database:
+        """Open the database of a memory, and make or migrate its tables if need be.
+
+        Args:
+            url_or_path: The memory folder (the file in it is ``memory.db``), or ``postgresql://user@host/name``.
+            durability: Whether an acknowledged write survives kill -9 (``process``) or power loss too (``power``).
+            create: Make the folder, the file and the tables when they are missing.
+            read_only: Never write; works beside a process that does.
+
+        Raises:
+            MemoryNotFoundError: Nothing is there, and ``create`` is False or ``read_only`` True.
+            ConfigurationError: The place holds something else, the URL is not understood, or the driver is missing.
+            FormatVersionError: It was written by a newer Tercet, or needs a migration and ``read_only`` is True.
+            CorruptMemoryError: The file is not a database, or is damaged.
+            StoreError: The server cannot be reached, or refused.
+        """
+        create = create and not read_only
+        engine, name, path = connect(url_or_path, durability=durability, create=create, read_only=read_only)
+        database = cls(engine, name=name, path=path, read_only=read_only)
+        try:
+            database._prepare(create=create)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all idle connections; a second call does nothing."""
+        self.engine.dispose(close=os.getpid() == self._pid)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database, that of its first statement, whatever others write.
+
+        It does not see an uncommitted ``write`` of the same thread.
+        """
+        self._refuse_fork()
+        with self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits when the block ends and rolls back when it raises.
+
+        SQLite has one writer: others wait, in this process without limit, for other processes up to 30 s. On
+        PostgreSQL transactions run side by side (READ COMMITTED): change a counter by an SQL expression, and touch
+        shared rows in a fixed order. Transactions of a thread do not nest; hand the connection on instead.
+
+        Raises:
+            MemoryLockedError: Another process kept the database busy too long, or two transactions blocked each other.
+        """
+        self._refuse_fork()
+        if self.read_only:
+            raise StoreError(f"{self.name} was opened for reading only.", remedy="Open it without read_only.")
+        thread = threading.get_ident()
+        if thread in self._writers:
+            raise RuntimeError("write transactions do not nest; pass the connection on")
+        with self._exclusively():
+            self._writers.add(thread)
+            try:
+                with self.engine.connect() as connection:
+                    if self.dialect == "sqlite":
+                        connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield connection
+                    connection.commit()
+            finally:
+                self._writers.discard(thread)
+
+    def get_meta(self, key: str, connection: Connection | None = None) -> Any:  # noqa: ANN401
+        """The JSON value kept under ``key``, or None."""
+        if connection is None:
+            with self.read() as own:
+                return self.get_meta(key, own)
+        value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
+        return None if value is None else json.loads(value)
+
+    def set_meta(self, key: str, value: object, connection: Connection | None = None) -> None:
+        """Keep a JSON value under ``key``; without ``connection`` in a transaction of its own."""
+        if connection is None:
+            with self.write() as own:
+                return self.set_meta(key, value, own)
+        row = {"key": key, "value": json.dumps(value, ensure_ascii=False, sort_keys=True)}
+        connection.execute(self.upsert(meta, [row], conflict=["key"], update=["value"]))
+        return None
+
+    def upsert(
+        self,
+        table: Table,
+        rows: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        conflict: Sequence[str],
+        update: Sequence[str] | Mapping[str, Any] = (),
+    ) -> Executable:
+        """``INSERT … ON CONFLICT (conflict) DO UPDATE``, for both databases.
+
+        Args:
+            table: Where to insert.
+            rows: The rows, for a handful; at most 32,766 values. None: give the rows to ``connection.execute``
+                instead, which is the fast way for many.
+            conflict: Columns of the unique key.
+            update: Columns that take the new value, or expressions by column (the new value is ``excluded(column)``).
+                Empty: existing rows stay as they are.
+
+        Example:
+            >>> add = database.upsert(
+            ...     frequencies,
+            ...     conflict=["corpus_id", "term"],
+            ...     update={"count": frequencies.c.count + excluded(frequencies.c.count)},
+            ... )  # doctest: +SKIP
+            >>> connection.execute(add, rows)  # doctest: +SKIP
+        """
+        insert: Any = (sqlite_insert if self.dialect == "sqlite" else postgresql_insert)(table)
+        if rows is not None:
+            insert = insert.values([dict(row) for row in rows])
+        if not update:
+            return insert.on_conflict_do_nothing(index_elements=list(conflict))  # type: ignore[no-any-return]
+        changes = dict(update) if isinstance(update, Mapping) else {name: excluded(table.c[name]) for name in update}
+        return insert.on_conflict_do_update(index_elements=list(conflict), set_=changes)  # type: ignore[no-any-return]
+
+    def checkpoint(self) -> None:
+        """SQLite: move the write-ahead log into the file and empty it, so that erased text is nowhere in the folder.
+
+        Readers that are at work may keep the log from being emptied; nothing is lost then. PostgreSQL: nothing to do.
+        """
+        if self.dialect == "sqlite":
+            with self._exclusively(), self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _prepare(self, *, create: bool) -> None:
+        """Make missing tables, migrate old ones, refuse newer ones."""
+        with self.read() as connection:
+            found = _format_version(connection, self.name, create=create)
+        if found == FORMAT_VERSION:
+            return
+        if found is not None and self.read_only:
+            raise FormatVersionError(
+                f"{self.name} has format {found} and must be migrated to format {FORMAT_VERSION} before reading.",
+                remedy="Open it once for writing, for example with `tercet doctor`.",
+            )
+        with self.write() as connection:
+            if self.dialect == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+            found = _format_version(connection, self.name, create=create)  # another process may have been first
+            if found is None:
+                schema.create_all(connection)
+                self.set_meta("format_version", FORMAT_VERSION, connection)
+            elif found < FORMAT_VERSION:
+                _migrate(connection, found, self.name)
+                self.set_meta("format_version", FORMAT_VERSION, connection)
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        if self.dialect == "sqlite":
+            with self._writing:
+                yield
+        else:
+            yield
+
+    def _refuse_fork(self) -> None:
+        if os.getpid() != self._pid:
+            raise ForkedProcessError(
+                f"{self.name} was opened by process {self._pid} and is used in its fork {os.getpid()}.",
+                remedy="Open the memory in the child process, or start children with the spawn method.",
+            )
+
+
+def _format_version(connection: Connection, name: str, *, create: bool) -> int | None:
+    """The format version kept in a database, or None when it is empty and may be made into a memory."""
+    tables = set(inspect(connection).get_table_names())
+    if "meta" not in tables:
+        if tables & set(schema.tables):
+            raise ConfigurationError(
+                f"{name} holds tables of something else ({', '.join(sorted(tables)[:5])}) and no memory.",
+                remedy="Name another folder or database.",
+            )
+        if not create:
+            raise MemoryNotFoundError(
+                f"There is no memory in {name}.", remedy="Run `tercet ingest` first, or name another place."
+            )
+        return None
+    value = connection.execute(select(meta.c.value).where(meta.c.key == "format_version")).scalar_one_or_none()
+    if value is None or not value.isdigit():
+        raise CorruptMemoryError(
+            f"{name} does not say in which format it is.", remedy="Restore a backup, or name another place."
+        )
+    version = int(value)
+    if version > FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{name} was written by a newer Tercet: its format is {version}, this one reads up to {FORMAT_VERSION}.",
+            remedy="Upgrade tercet (`pip install -U tercet`), or restore a backup made by this version.",
+        )
+    return version
+
+
+def _migrate(connection: Connection, found: int, name: str) -> None:
+    steps = dict(MIGRATIONS)
+    for version in range(found, FORMAT_VERSION):
+        if version not in steps:
+            raise FormatVersionError(
+                f"{name} has format {found}, which this Tercet no longer migrates.",
+                remedy="Open it with an older Tercet first, or ingest the sources again into a new memory.",
+            )
+        steps[version](connection)
+
+
+def _refuse_nul(
+    _connection: Connection,
+    _cursor: object,
+    _statement: str,
+    parameters: Sequence[Any],
+    _context: object,
+    executemany: bool,
+) -> None:
+    """PostgreSQL cannot keep NUL in text; SQLite could, but such a memory could never move."""
+    for row in parameters if executemany else (parameters,):
+        for value in row.values() if isinstance(row, dict) else row:
+            if isinstance(value, str) and "\0" in value:
+                raise InputError(
+                    f"A text to be stored holds a NUL character: {value[:60]!r}.",
+                    remedy="Remove it; databases cannot keep it in text.",
+                )

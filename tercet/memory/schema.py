@@ -1,0 +1,170 @@
+"""The tables of a memory. They mean the same on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+FORMAT_VERSION = 1
+"""Of the tables below. A change of meaning or shape raises it and comes with a migration and a committed fixture."""
+
+schema = MetaData()
+_key = BigInteger().with_variant(Integer, "sqlite")
+# Collation "C" sorts by code point, as SQLite does: the same order and the same answers on every server.
+_name = String().with_variant(String(collation="C"), "postgresql")
+_text = Text().with_variant(Text(collation="C"), "postgresql")
+
+meta = Table("meta", schema, Column("key", _name, primary_key=True), Column("value", _text, nullable=False))
+"""Format version, embedder, chunking and lexical settings, as JSON."""
+
+corpora = Table(
+    "corpora",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("name", _name, nullable=False),
+    Column("tenant", _name, nullable=False, server_default=""),
+    Column("version", _name, nullable=False, server_default=""),
+    Column("chunks", BigInteger, nullable=False, server_default="0"),  # live chunks
+    Column("length_total", BigInteger, nullable=False, server_default="0"),  # their lexical lengths, added up
+    Column("length_bucket", Integer),  # average length that the sparse weights in the index were made with
+    Column("reweighing", Boolean, nullable=False, server_default="0"),  # some weights may be of the bucket before
+    UniqueConstraint("name", "tenant", "version"),
+)
+
+roots = Table(
+    "roots",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
+    Column("name", _name, nullable=False),  # first segment of the uris below it
+    Column("path", _name, nullable=False),  # absolute
+    UniqueConstraint("corpus_id", "name"),
+)
+
+documents = Table(
+    "documents",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
+    Column("uri", _name, nullable=False),
+    Column("live_version", _key),  # what searches return; NULL until the first version is complete
+    UniqueConstraint("corpus_id", "uri"),
+    sqlite_autoincrement=True,
+)
+
+versions = Table(
+    "versions",
+    schema,
+    Column("id", _key, primary_key=True),
+    Column("document_id", _key, ForeignKey("documents.id"), nullable=False, index=True),
+    Column("state", _name, nullable=False, index=True),  # pending | live
+    Column("writer", _name, nullable=False),
+    Column(
+        "lease_until", Float, nullable=False
+    ),  # seconds since the epoch; pending rows past it may be finished by anyone
+    Column("content_hash", _name, nullable=False, index=True),
+    Column("config_hash", _name, nullable=False),
+    Column("title", _text, nullable=False),
+    Column("metadata", _text, nullable=False),  # JSON
+    Column("findings", _text, nullable=False),  # JSON
+    Column("trust", _name, nullable=False),
+    Column("effective_from", Integer),  # days since 1970-01-01
+    Column("effective_to", Integer),
+    Column("text", _text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+attributes = Table(
+    "attributes",
+    schema,
+    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
+    Column("key", _name, nullable=False),
+    Column("text", _name),  # strings, and booleans as true/false
+    Column("number", Float),  # numbers
+    Index("attributes_by_text", "key", "text"),
+    Index("attributes_by_number", "key", "number"),
+)
+"""The metadata of versions, one row a scalar, so that filters mean the same on every database."""
+
+chunks = Table(
+    "chunks",
+    schema,
+    Column("id", _key, primary_key=True),  # also the point id in the vector index
+    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
+    Column("chunk_id", _name, nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("text", _text, nullable=False),
+    Column("heading_path", _text, nullable=False),  # JSON
+    Column("kind", _name, nullable=False),
+    Column("title", _text, nullable=False),
+    Column("lead", _text, nullable=False),
+    Column("anchor", _name, nullable=False),
+    Column("line_start", Integer, nullable=False),
+    Column("line_end", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("length", Integer, nullable=False),  # lexical: analysed terms
+    Column("terms", LargeBinary, nullable=False),  # TermCounts.to_bytes()
+    Column("embed_key", LargeBinary, nullable=False, index=True),  # blake2b-16 of the embedded text
+    Column("embedded", Boolean, nullable=False),  # its dense vector is in the index
+    UniqueConstraint("version_id", "chunk_id"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "chunks_without_vector",
+    chunks.c.version_id,
+    sqlite_where=chunks.c.embedded.is_(False),
+    postgresql_where=chunks.c.embedded.is_(False),
+)
+
+frequencies = Table(
+    "frequencies",
+    schema,
+    Column("corpus_id", _key, ForeignKey("corpora.id"), primary_key=True, autoincrement=False),
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),  # live chunks of the corpus that hold the term
+    sqlite_with_rowid=False,
+)
+"""Document frequencies of the live chunks, so that BM25 never counts deleted or pending ones."""
+
+embeddings = Table(
+    "embeddings",
+    schema,
+    Column("fingerprint", _name, primary_key=True),
+    Column("embed_key", LargeBinary, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+)
+
+files = Table(
+    "files",
+    schema,
+    Column("root_id", _key, ForeignKey("roots.id"), primary_key=True, autoincrement=False),
+    Column("path", _name, primary_key=True),  # below the root, "/" between segments; "" where the root is a file
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("seen_ns", BigInteger, nullable=False),  # clock when the content was read
+    Column("content_hash", _name, nullable=False),
+    Column("config_hash", _name, nullable=False),
+    Column("reason", _text),  # why it failed; NULL: ingested
+    Column("document_id", _key),
+)
+"""The ledger of ingested files: what needs no second look."""
+
+stale_points = Table("stale_points", schema, Column("id", _key, primary_key=True, autoincrement=False))
+"""Points of removed chunks that the vector index still has to forget."""
