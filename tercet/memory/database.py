@@ -343,7 +343,8 @@ def _refuse_nul(
     executemany: bool,
 ) -> None:
     """PostgreSQL cannot keep NUL in text; SQLite could, but such a memory could never move."""
-    for row in parameters if executemany else (parameters,):
+    several = executemany and bool(parameters) and isinstance(parameters[0], dict | tuple | list)
+    for row in parameters if several else (parameters,):  # batched INSERT … RETURNING passes one flat row
         for value in row.values() if isinstance(row, dict) else row:
             if isinstance(value, str) and "\0" in value:
                 raise InputError(

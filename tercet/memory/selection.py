@@ -1,0 +1,170 @@
+"""A document filter becomes SQL once, and the vector index gets only integers to check.
+
+All filtering is by document, so one query finds the ids of those that match, with the same meaning on both databases
+and for both retrieval legs; the index then restricts its search to them before it ranks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+
+from tercet.errors import InputError
+from tercet.memory.database import attributes, corpora, documents, versions
+from tercet.memory.stored import CorpusRow, Selection
+from tercet.memory.vectors import AnyOf, VectorFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from sqlalchemy import Connection
+
+    from tercet.records import DocumentFilter, Scalar
+
+EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return day.toordinal() - EPOCH_ORDINAL
+
+
+def resolve(connection: Connection, where: DocumentFilter) -> Selection:
+    """Find the corpora and documents that a filter allows."""
+    rows = _corpora(connection, where)
+    conditions = document_conditions(where)
+    if not rows:
+        return Selection(corpora=())
+    ids = [row.id for row in rows]
+    if not conditions:
+        total = connection.execute(select(func.count()).select_from(corpora)).scalar_one()
+        everything = total == len(rows)
+        return Selection(corpora=rows, where=None if everything else VectorFilter(must=(AnyOf("corpus", ids),)))
+    matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions))
+    total = connection.execute(
+        select(func.count()).select_from(documents).where(documents.c.corpus_id.in_(ids))
+    ).scalar_one()
+    must: tuple[AnyOf, ...] = (AnyOf("corpus", ids),)
+    if len(matching) * 2 > total:  # the shorter list is the cheaper check
+        wanted = set(matching)
+        others = [key for key in _document_ids(connection, documents.c.corpus_id.in_(ids)) if key not in wanted]
+        must_not = (AnyOf("document", others),) if others else ()
+        return Selection(corpora=rows, where=VectorFilter(must=must, must_not=must_not), documents=tuple(matching))
+    must = (AnyOf("document", matching),)
+    return Selection(corpora=rows, where=VectorFilter(must=must), documents=tuple(matching))
+
+
+def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, ...]:
+    query = select(
+        corpora.c.id,
+        corpora.c.name,
+        corpora.c.tenant,
+        corpora.c.version,
+        corpora.c.chunks,
+        corpora.c.length_total,
+        corpora.c.length_bucket,
+        corpora.c.reweighing,
+    ).order_by(corpora.c.id)
+    query = query.where(corpora.c.tenant.in_(["", where.tenant] if where.tenant else [""]))
+    if where.corpus:
+        query = query.where(corpora.c.name.in_(where.corpus))
+    if where.version is not None:
+        query = query.where(corpora.c.version == where.version)
+    return tuple(CorpusRow(*row) for row in connection.execute(query))
+
+
+def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
+    query = (
+        select(documents.c.id)
+        .join(versions, versions.c.id == documents.c.live_version)
+        .where(condition)
+        .order_by(documents.c.id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
+    """The parts of a filter that concern single documents, over ``documents`` joined to their live ``versions``."""
+    conditions: list[ColumnElement[bool]] = []
+    for key, value in where.equals.items():
+        values = [value] if isinstance(value, str | int | float | bool) else list(value)
+        if not values:
+            raise InputError(f"The filter on {key!r} names no value.", remedy="Give one or leave the key out.")
+        conditions.append(_attribute(key, or_(*(_equals(one) for one in values))))
+    for key, (low, high) in where.ranges.items():
+        bounds: list[ColumnElement[bool]] = [attributes.c.number.is_not(None)]
+        if low is not None:
+            bounds.append(attributes.c.number >= low)
+        if high is not None:
+            bounds.append(attributes.c.number <= high)
+        conditions.append(_attribute(key, and_(*bounds)))
+    if where.paths:
+        conditions.append(or_(*(documents.c.uri.regexp_match(glob_pattern(glob)) for glob in where.paths)))
+    if where.as_of is not None:
+        day = day_number(where.as_of)
+        conditions.append(or_(versions.c.effective_from.is_(None), versions.c.effective_from <= day))
+        conditions.append(or_(versions.c.effective_to.is_(None), versions.c.effective_to > day))
+    return conditions
+
+
+def _attribute(key: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(attributes.c.version_id == versions.c.id, attributes.c.key == key, condition)
+
+
+def _equals(value: Scalar) -> ColumnElement[bool]:
+    if isinstance(value, bool):
+        return attributes.c.text == str(value).lower()
+    if isinstance(value, int | float):
+        return attributes.c.number == float(value)
+    return attributes.c.text == value
+
+
+def attribute_rows(version_id: int, metadata: object) -> list[dict[str, object]]:
+    """Metadata as rows that filters can compare: one a scalar, lists spread out."""
+    rows: list[dict[str, object]] = []
+    assert hasattr(metadata, "items")
+    for key, value in metadata.items():
+        values: Sequence[Scalar] = [value] if isinstance(value, str | int | float | bool) else list(value)
+        for one in values:
+            number = float(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
+            text = str(one).lower() if isinstance(one, bool) else one if isinstance(one, str) else None
+            rows.append({"version_id": version_id, "key": key, "text": text, "number": number})
+    return rows
+
+
+def glob_pattern(glob: str) -> str:
+    """A path glob as a regular expression that SQLite (Python's ``re``) and PostgreSQL read alike.
+
+    ``*`` and ``?`` stay within a segment, ``**`` crosses them, ``[…]`` is a set; everything else is literal.
+
+    Example:
+        >>> glob_pattern("guide/**/*.md")
+        '^guide/(.*/)?[^/]*\\\\.md$'
+    """
+    parts: list[str] = []
+    position = 0
+    while position < len(glob):
+        if glob.startswith("**/", position):
+            parts.append("(.*/)?")
+            position += 3
+        elif glob.startswith("**", position):
+            parts.append(".*")
+            position += 2
+        elif glob[position] == "*":
+            parts.append("[^/]*")
+            position += 1
+        elif glob[position] == "?":
+            parts.append("[^/]")
+            position += 1
+        elif glob[position] == "[" and "]" in glob[position + 2 :]:
+            end = glob.index("]", position + 2)
+            inside = glob[position + 1 : end].replace("\\", "\\\\")
+            parts.append("[" + ("^" + inside[1:] if inside[0] == "!" else inside) + "]")
+            position = end + 1
+        else:
+            character = glob[position]
+            parts.append("\\" + character if character in r"\.^$+{}()|[]" else character)
+            position += 1
+    return "^" + "".join(parts) + "$"

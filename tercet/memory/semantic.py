@@ -1,0 +1,387 @@
+"""Semantic memory: documents in chunks, found by words and by meaning.
+
+The store keeps and finds; it does not rank across signals. ``SemanticRetriever`` asks it for the candidates of each leg
+and fuses them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import func, select
+
+from tercet.memory.database import chunks, corpora, documents, embeddings, frequencies, versions
+from tercet.memory.selection import document_conditions, resolve
+from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
+from tercet.memory.vectorizing import Vectorizer
+from tercet.memory.vectors import Neighbor, SparseVector
+from tercet.memory.writing import SemanticWriter, batches
+from tercet.models.lexical import TermCounts, bucket_length, idf, term_id
+from tercet.records import Chunk, DocumentFilter, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from tercet.memory.database import Database
+    from tercet.memory.stored import NewVersion
+    from tercet.memory.vectors import VectorIndex
+    from tercet.models.embedding import Embedder
+    from tercet.settings import LexicalConfig
+
+EXACT_BELOW = 20_000
+"""Chunks up to which dense search compares full vectors: quantization saves nothing worth having there."""
+SLACK = 64
+"""Candidates asked for beyond the limit, so that removed chunks and tied scores rarely need a second query."""
+
+
+class SemanticMemory:
+    """The knowledge base of a memory. Opened by ``Memory.open``, as ``memory.semantic``."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        index: Callable[[], VectorIndex],
+        rebuild_index: Callable[[], VectorIndex],
+        embedder: Callable[[], Embedder | None],
+        fingerprint: Callable[[], str | None],
+        lexical: LexicalConfig,
+        claim: Callable[[], None],
+        exclusive: bool,
+    ) -> None:
+        self.lexical = lexical
+        self._database = database
+        self._index = index
+        self._embedder = embedder
+        self._fingerprint = fingerprint
+        self._claim = claim
+        self._writer = SemanticWriter(
+            database, index=index, lexical=lexical, fingerprint=fingerprint, exclusive=exclusive
+        )
+        self._vectorizer = Vectorizer(
+            database,
+            index=index,
+            rebuild_index=rebuild_index,
+            embedder=embedder,
+            fingerprint=fingerprint,
+            weigh=self._writer.weigh,
+        )
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The embedder of this memory; None when it is searched by words only."""
+        return self._embedder()
+
+    # -- finding -----------------------------------------------------------------------------------------------------
+
+    def select(self, where: DocumentFilter) -> Selection:
+        """Resolve a filter: which corpora and documents may be searched.
+
+        Raises:
+            InputError: A condition of the filter names no value.
+        """
+        with self._database.read() as connection:
+            return resolve(connection, where)
+
+    def lexical_candidates(self, terms: Mapping[str, int], selection: Selection, *, limit: int) -> LexicalCandidates:
+        """The best live chunks by BM25.
+
+        Args:
+            terms: Analysed query terms and how often each occurs in the query.
+            selection: What may be searched.
+            limit: How many chunks at most; exactly as many when that many share a term with the query.
+
+        Returns:
+            Candidates by descending score (BM25 sum), equal scores by chunk id, and the IDF of the terms.
+        """
+        if selection.empty or not terms:
+            return LexicalCandidates(candidates=[], idf={})
+        frequency = self._document_frequencies([term_id(term) for term in terms], selection)
+        weights = {
+            term: idf(frequency[term_id(term)], selection.chunks) for term in terms if term_id(term) in frequency
+        }
+        if not weights:
+            return LexicalCandidates(candidates=[], idf={})
+        by_id: dict[int, float] = {}
+        for term, weight in weights.items():
+            by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight * terms[term]
+        indices = sorted(by_id)
+        query = SparseVector(
+            np.array(indices, dtype=np.uint32), np.array([by_id[index] for index in indices], dtype=np.float32)
+        )
+
+        def nearest(count: int) -> list[Neighbor]:
+            return self._index().nearest_sparse(query, limit=count, where=selection.where)
+
+        return LexicalCandidates(candidates=self._live(nearest, limit), idf=weights)
+
+    def dense_candidates(self, vector: NDArray[np.float32], selection: Selection, *, limit: int) -> list[Candidate]:
+        """The best live chunks by cosine with a query vector, equal scores by chunk id."""
+        if selection.empty:
+            return []
+        exact = selection.chunks <= EXACT_BELOW
+
+        def nearest(count: int) -> list[Neighbor]:
+            return self._index().nearest_dense(vector, limit=count, where=selection.where, exact=exact)
+
+        return self._live(nearest, limit)
+
+    def _document_frequencies(self, terms: Sequence[int], selection: Selection) -> dict[int, int]:
+        query = (
+            select(frequencies.c.term, func.sum(frequencies.c.count))
+            .where(frequencies.c.corpus_id.in_([corpus.id for corpus in selection.corpora]))
+            .where(frequencies.c.term.in_(sorted(set(terms))))
+            .group_by(frequencies.c.term)
+        )
+        with self._database.read() as connection:
+            return {int(term): int(count) for term, count in connection.execute(query).tuples()}
+
+    def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int) -> list[Candidate]:
+        """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included."""
+        count = limit + SLACK
+        while True:
+            found = nearest(count)
+            rows = self._chunk_ids([neighbor.id for neighbor in found])
+            live = [Candidate(n.id, rows[n.id][0], n.score, rows[n.id][1]) for n in found if n.id in rows]
+            live.sort(key=lambda candidate: (-candidate.score, candidate.chunk_id))
+            exhausted = len(found) < count
+            if exhausted or (len(live) > limit and live[limit - 1].score > found[-1].score):
+                return live[:limit]
+            count *= 4
+
+    def _chunk_ids(self, rows: Sequence[int]) -> dict[int, tuple[str, bool]]:
+        query = select(chunks.c.id, chunks.c.chunk_id, chunks.c.embedded).join(
+            versions, versions.c.id == chunks.c.version_id
+        )
+        query = query.where(versions.c.state == "live")
+        found: dict[int, tuple[str, bool]] = {}
+        with self._database.read() as connection:
+            for some in batches(rows):
+                for row, chunk_id, embedded in connection.execute(query.where(chunks.c.id.in_(some))).tuples():
+                    found[row] = (chunk_id, bool(embedded))
+        return found
+
+    def coverage(self, selection: Selection) -> tuple[int, int]:
+        """How many of the selected live chunks have a dense vector, and how many there are."""
+        if selection.empty:
+            return 0, 0
+        missing_any = select(chunks.c.id).join(versions, versions.c.id == chunks.c.version_id)
+        missing_any = missing_any.where(chunks.c.embedded.is_(False), versions.c.state == "live").limit(1)
+        with self._database.read() as connection:
+            if connection.execute(missing_any).first() is None:
+                return selection.chunks, selection.chunks
+            query = (
+                select(func.count(), func.count().filter(chunks.c.embedded))
+                .select_from(chunks)
+                .join(versions, versions.c.id == chunks.c.version_id)
+                .join(documents, documents.c.id == versions.c.document_id)
+                .where(versions.c.state == "live")
+                .where(documents.c.corpus_id.in_([corpus.id for corpus in selection.corpora]))
+            )
+            if selection.documents is not None:
+                total = with_vector = 0
+                for some in batches(selection.documents):
+                    counts = connection.execute(query.where(documents.c.id.in_(some))).one()
+                    total, with_vector = total + counts[0], with_vector + counts[1]
+                return with_vector, total
+            total, with_vector = connection.execute(query).one()
+        return int(with_vector), int(total)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def load(self, rows: Sequence[int]) -> dict[int, StoredChunk]:
+        """Read chunks back with their documents; rows that are no longer live are left out."""
+        query = (
+            select(
+                *(column for column in chunks.c if column.name != "embed_key"),
+                versions.c.title.label("document_title"),
+                versions.c.metadata.label("document_metadata"),
+                versions.c.trust,
+                documents.c.uri,
+                corpora.c.name,
+                corpora.c.version,
+                corpora.c.tenant,
+                corpora.c.length_bucket,
+            )
+            .join(versions, versions.c.id == chunks.c.version_id)
+            .join(documents, documents.c.id == versions.c.document_id)
+            .join(corpora, corpora.c.id == documents.c.corpus_id)
+            .where(versions.c.state == "live")
+        )
+        found: dict[int, StoredChunk] = {}
+        with self._database.read() as connection:
+            for some in batches(rows):
+                for row in connection.execute(query.where(chunks.c.id.in_(some))):
+                    found[row.id] = StoredChunk(
+                        row=row.id,
+                        chunk=Chunk(
+                            id=row.chunk_id,
+                            text=row.text,
+                            start=row.start,
+                            end=row.end,
+                            title=row.title,
+                            heading_path=tuple(json.loads(row.heading_path)),
+                            kind=row.kind,
+                            lead=row.lead,
+                            anchor=row.anchor,
+                            line_start=row.line_start,
+                            line_end=row.line_end,
+                            tokens=row.tokens,
+                        ),
+                        uri=row.uri,
+                        corpus=row.name,
+                        version=row.version,
+                        tenant=row.tenant,
+                        title=row.document_title,
+                        metadata=json.loads(row.document_metadata),
+                        trust=row.trust,
+                        terms=TermCounts.from_bytes(row.terms),
+                        average_length=bucket_length(row.length_bucket or 0),
+                    )
+        return found
+
+    def section(self, row: int) -> str:
+        """The stored text around a chunk, as far as neighbouring chunks share its heading path; empty if it is gone."""
+        with self._database.read() as connection:
+            here = connection.execute(
+                select(chunks.c.version_id, chunks.c.ordinal, chunks.c.heading_path).where(chunks.c.id == row)
+            ).first()
+            if here is None:
+                return ""
+            pieces = connection.execute(
+                select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.heading_path)
+                .where(chunks.c.version_id == here.version_id)
+                .order_by(chunks.c.ordinal)
+            ).all()
+            text = connection.execute(select(versions.c.text).where(versions.c.id == here.version_id)).scalar_one()
+        first = last = here.ordinal
+        while first > 0 and pieces[first - 1].heading_path == here.heading_path:
+            first -= 1
+        while last + 1 < len(pieces) and pieces[last + 1].heading_path == here.heading_path:
+            last += 1
+        return str(text[pieces[first].start : max(piece.end for piece in pieces[first : last + 1])])
+
+    def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """The dense vectors of chunks, by row; rows without one are left out."""
+        query = select(chunks.c.id, embeddings.c.vector).join(embeddings, embeddings.c.embed_key == chunks.c.embed_key)
+        query = query.where(embeddings.c.fingerprint == self._fingerprint())
+        found: dict[int, NDArray[np.float32]] = {}
+        with self._database.read() as connection:
+            for some in batches(rows):
+                for row, vector in connection.execute(query.where(chunks.c.id.in_(some))).tuples():
+                    found[row] = np.frombuffer(vector, dtype="<f4")
+        return found
+
+    def documents(self, where: DocumentFilter | None = None) -> Iterator[DocumentInfo]:
+        """The live documents that a filter allows (all that belong to no tenant without one), by corpus and uri."""
+        with self._database.read() as connection:
+            selection = resolve(connection, where or DocumentFilter())
+            counts = select(chunks.c.version_id, func.count().label("chunks")).group_by(chunks.c.version_id).subquery()
+            query = (
+                select(documents, versions, corpora, func.coalesce(counts.c.chunks, 0).label("chunk_count"))
+                .join(versions, versions.c.id == documents.c.live_version)
+                .join(corpora, corpora.c.id == documents.c.corpus_id)
+                .outerjoin(counts, counts.c.version_id == versions.c.id)
+                .where(documents.c.corpus_id.in_([corpus.id for corpus in selection.corpora]))
+                .where(*document_conditions(where or DocumentFilter()))
+                .order_by(corpora.c.name, corpora.c.tenant, corpora.c.version, documents.c.uri)
+                .with_only_columns(
+                    documents.c.id,
+                    documents.c.uri,
+                    corpora.c.name,
+                    corpora.c.tenant,
+                    corpora.c.version,
+                    versions.c.title,
+                    versions.c.content_hash,
+                    versions.c.config_hash,
+                    versions.c.trust,
+                    versions.c.metadata,
+                    func.coalesce(counts.c.chunks, 0),
+                    maintain_column_froms=True,
+                )
+            )
+            rows = connection.execute(query).all()
+        for key, uri, name, tenant, version, title, content, config, trust, metadata, count in rows:
+            yield DocumentInfo(
+                id=key,
+                uri=uri,
+                corpus=name,
+                tenant=tenant,
+                version=version,
+                title=title,
+                content_hash=content,
+                config_hash=config,
+                trust=trust,
+                metadata=json.loads(metadata),
+                chunks=count,
+            )
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def put(self, new: Sequence[NewVersion]) -> None:
+        """Store a batch of document versions, each replacing the live one; acknowledged when it returns.
+
+        Raises:
+            MemoryLockedError: Another process holds the memory.
+            DiskFullError: Too little space is left; nothing of the batch became visible.
+        """
+        self._claim()
+        self._writer.put(new)
+
+    def delete(self, document_ids: Sequence[int]) -> None:
+        """Remove documents, their chunks, words and points."""
+        self._claim()
+        self._writer.delete(document_ids)
+
+    def finish(self, corpus_id: int, *, progress: Callable[[Progress], None] | None = None) -> None:
+        """End a run of writes: weights for the corpus's real average length, unreferenced vectors removed."""
+        self._claim()
+        self._writer.finish(corpus_id, progress)
+
+    def forget(self, where: DocumentFilter) -> int:
+        """Remove every document that a filter allows; returns how many."""
+        self._claim()
+        doomed = list(self.documents(where))
+        with self._database.read() as connection:
+            selection = resolve(connection, where)
+        self._writer.delete([document.id for document in doomed])
+        for corpus in selection.corpora:
+            self._writer.finish(corpus.id)
+        return len(doomed)
+
+    def recover(self) -> None:
+        """Clear away what a writer that died left half-done. Runs by itself when the memory is claimed."""
+        self._writer.recover()
+        self._vectorizer.recover()
+
+    def embed_missing(self, *, progress: Callable[[Progress], None] | None = None) -> int:
+        """Give every live chunk its dense vector; resumes where an earlier run stopped.
+
+        Returns:
+            How many texts were embedded; vectors already known cost nothing.
+
+        Raises:
+            EmbedderUnavailableError: No weights could be resolved.
+        """
+        self._claim()
+        return self._vectorizer.embed_missing(progress=progress)
+
+    def reindex(self, *, progress: Callable[[Progress], None] | None = None) -> int:
+        """Rebuild the vector index from the database without embedding anything; returns the points written."""
+        self._claim()
+        return self._vectorizer.reindex(progress=progress)
+
+    def missing_vectors(self) -> int:
+        """Live chunks that still lack a dense vector."""
+        query = (
+            select(func.count())
+            .select_from(chunks)
+            .join(versions, versions.c.id == chunks.c.version_id)
+            .where(chunks.c.embedded.is_(False), versions.c.state == "live")
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())

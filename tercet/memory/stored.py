@@ -1,0 +1,154 @@
+"""What goes into semantic memory and what comes back: the records between the store, ingestion and retrieval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from tercet.memory.vectors import VectorFilter
+    from tercet.models.lexical import TermCounts
+    from tercet.records import Chunk, Finding, Metadata, Trust
+
+
+class FileStamp(NamedTuple):
+    """What the file system says about a file, to see without reading whether it changed."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One row of the ledger: a file below a root, as it was when its content was last read."""
+
+    root_id: int
+    path: str
+    """Below the root, ``/`` between segments; empty where the root is itself a file."""
+    stamp: FileStamp
+    seen_ns: int
+    """Clock just before the content was read, nanoseconds since the epoch."""
+    content_hash: str
+    config_hash: str
+    reason: str | None = None
+    """Why it could not be ingested; None: it was."""
+    document_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedChunk:
+    """A chunk and its analysed terms."""
+
+    chunk: Chunk
+    terms: TermCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A document version to be stored; it replaces the live one once it is complete."""
+
+    corpus_id: int
+    uri: str
+    content_hash: str
+    config_hash: str
+    text: str
+    chunks: Sequence[IndexedChunk]
+    title: str = ""
+    metadata: Metadata = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    trust: Trust = "internal"
+    effective_from: date | None = None
+    effective_to: date | None = None
+    file: FileEntry | None = None
+    """Ledger row to write in the same transaction that makes the version live (its ``document_id`` is filled in)."""
+
+
+class Candidate(NamedTuple):
+    """A live chunk that one leg found."""
+
+    row: int
+    chunk_id: str
+    score: float
+    has_vector: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LexicalCandidates:
+    """What the lexical leg found, and the inverse document frequency of each query term that occurs at all."""
+
+    candidates: list[Candidate]
+    idf: Mapping[str, float]
+
+
+class CorpusRow(NamedTuple):
+    """A corpus as the store keeps it: one row for each name, tenant and version."""
+
+    id: int
+    name: str
+    tenant: str
+    version: str
+    chunks: int
+    length_total: int
+    length_bucket: int | None
+    reweighing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A filter resolved against the database: which corpora, and what the vector index has to check."""
+
+    corpora: tuple[CorpusRow, ...]
+    where: VectorFilter | None = None
+    """None: nothing to check."""
+    documents: tuple[int, ...] | None = None
+    """Ids of the matching documents; None: all of the corpora."""
+
+    @property
+    def empty(self) -> bool:
+        """True when no document can match."""
+        return not self.chunks or self.documents == ()
+
+    @property
+    def chunks(self) -> int:
+        """Live chunks in the selected corpora, before document filters."""
+        return sum(corpus.chunks for corpus in self.corpora)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredChunk:
+    """A live chunk with all that a hit needs to be shown, cited and explained."""
+
+    row: int
+    chunk: Chunk
+    uri: str
+    corpus: str
+    version: str
+    tenant: str
+    title: str
+    metadata: Metadata
+    trust: Trust
+    terms: TermCounts
+    average_length: float
+    """The length that the chunk's BM25 weights were made with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentInfo:
+    """A live document, without its text."""
+
+    id: int
+    uri: str
+    corpus: str
+    tenant: str
+    version: str
+    title: str
+    content_hash: str
+    config_hash: str
+    trust: Trust
+    metadata: Metadata
+    chunks: int

@@ -1,0 +1,423 @@
+"""Writing to semantic memory so that a kill at any point loses nothing acknowledged and leaves nothing half-written.
+
+A batch goes through three steps, each safe to lose:
+
+1. One transaction stores the new versions as *pending*, with all their rows. Searches do not see them.
+2. Their points are upserted into the vector index, under the ids of the new chunk rows.
+3. One transaction makes the versions live, removes the versions they replace, moves the word statistics, writes the
+   ledger, and notes the points that became stale. From here on searches see the new version, and only it.
+
+Stale points are then deleted; a search that still meets one drops it, because its chunk row is gone. After a crash,
+``recover`` removes what stayed pending (its write was never acknowledged; the next ingest does it again) and deletes
+the stale points that are still noted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
+
+from tercet.memory.database import (
+    attributes,
+    chunks,
+    corpora,
+    documents,
+    embeddings,
+    excluded,
+    files,
+    frequencies,
+    meta,
+    stale_points,
+    versions,
+)
+from tercet.memory.selection import attribute_rows, day_number
+from tercet.memory.vectors import Point, SparseVector
+from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
+from tercet.records import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+    from tercet.memory.database import Database
+    from tercet.memory.stored import FileEntry, NewVersion
+    from tercet.memory.vectors import VectorIndex
+    from tercet.settings import LexicalConfig
+
+T = TypeVar("T")
+
+LEASE_S = 600.0
+"""How long a pending write may take before another process may clear it away (shared databases)."""
+BATCH = 500
+"""Rows named in one statement or points in one call; keeps well below every engine's limit of parameters."""
+
+
+def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
+    """Cut a sequence into runs of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+class SemanticWriter:
+    """The write side of semantic memory: see the module's text for the order of things.
+
+    Args:
+        database: Where rows go.
+        index: Opens the vector index on first use.
+        lexical: BM25 constants for the sparse weights.
+        fingerprint: Of the embedder, to find vectors that are already known; None without one.
+        exclusive: True when this process holds the memory alone, so that anything pending is of a dead writer.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        index: Callable[[], VectorIndex],
+        lexical: LexicalConfig,
+        fingerprint: Callable[[], str | None],
+        exclusive: bool,
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._lexical = lexical
+        self._fingerprint = fingerprint
+        self._exclusive = exclusive
+        self._writer = f"{socket.gethostname()}:{os.getpid()}"
+
+    # -- put ---------------------------------------------------------------------------------------------------------
+
+    def put(self, new: Sequence[NewVersion]) -> None:
+        """Store versions and make them live; when it returns they are, and they survive kill -9."""
+        if not new:
+            return
+        named = [(version.corpus_id, version.uri) for version in new]
+        assert len(set(named)) == len(named), "one batch holds each document once"
+        points: list[Point] = []
+        version_ids: list[int] = []
+        with self._database.write() as connection:
+            self._ensure_buckets(connection, new)
+            buckets = dict(connection.execute(select(corpora.c.id, corpora.c.length_bucket)).tuples().all())
+            known = self._known_vectors(
+                connection, [embed_key(item.chunk.embedded_text) for v in new for item in v.chunks]
+            )
+            for version in new:
+                document_id = self._document(connection, version)
+                version_id = self._insert_version(connection, version, document_id)
+                version_ids.append(version_id)
+                average = bucket_length(buckets[version.corpus_id] or 0)
+                rows = self._insert_chunks(connection, version, version_id, known)
+                payload = {"corpus": version.corpus_id, "document": document_id}
+                points.extend(
+                    Point(id=row, payload=payload, dense=vector, sparse=self.weigh(terms, average))
+                    for row, terms, vector in rows
+                )
+        self._index().upsert(points)
+        with_vector = [point.id for point in points if point.dense is not None]
+        with self._database.write() as connection:
+            self._make_live(connection, new, version_ids, with_vector)
+        self.drop_stale_points()
+
+    def _ensure_buckets(self, connection: Connection, new: Sequence[NewVersion]) -> None:
+        """A corpus without chunks takes its first bucket from the batch; ``finish`` corrects it."""
+        for corpus_id in {version.corpus_id for version in new}:
+            lengths = [
+                item.terms.length for version in new if version.corpus_id == corpus_id for item in version.chunks
+            ]
+            if lengths:
+                connection.execute(
+                    update(corpora)
+                    .where(corpora.c.id == corpus_id, or_(corpora.c.length_bucket.is_(None), corpora.c.chunks == 0))
+                    .values(length_bucket=length_bucket(sum(lengths) / len(lengths)))
+                )
+
+    def _known_vectors(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        fingerprint = self._fingerprint()
+        if fingerprint is None:
+            return {}
+        return load_vectors(connection, fingerprint, keys)
+
+    def _document(self, connection: Connection, version: NewVersion) -> int:
+        place = (documents.c.corpus_id == version.corpus_id, documents.c.uri == version.uri)
+        found = connection.execute(select(documents.c.id).where(*place)).scalar()
+        if found is None:
+            found = connection.execute(
+                insert(documents).values(corpus_id=version.corpus_id, uri=version.uri).returning(documents.c.id)
+            ).scalar_one()
+        return int(found)
+
+    def _insert_version(self, connection: Connection, version: NewVersion, document_id: int) -> int:
+        version_id: int = connection.execute(
+            insert(versions)
+            .values(
+                document_id=document_id,
+                state="pending",
+                writer=self._writer,
+                lease_until=time.time() + LEASE_S,
+                content_hash=version.content_hash,
+                config_hash=version.config_hash,
+                title=version.title,
+                metadata=json.dumps(dict(version.metadata), ensure_ascii=False, sort_keys=True, default=list),
+                findings=json.dumps([asdict(finding) for finding in version.findings], ensure_ascii=False),
+                trust=version.trust,
+                effective_from=None if version.effective_from is None else day_number(version.effective_from),
+                effective_to=None if version.effective_to is None else day_number(version.effective_to),
+                text=version.text,
+            )
+            .returning(versions.c.id)
+        ).scalar_one()
+        rows = attribute_rows(version_id, version.metadata)
+        if rows:
+            connection.execute(insert(attributes), rows)
+        return version_id
+
+    def _insert_chunks(
+        self,
+        connection: Connection,
+        version: NewVersion,
+        version_id: int,
+        known: Mapping[bytes, NDArray[np.float32]],
+    ) -> list[tuple[int, TermCounts, NDArray[np.float32] | None]]:
+        """Insert the chunk rows; returns their ids, in order, with terms and the vector where one is known."""
+        if not version.chunks:
+            return []
+        keys = [embed_key(item.chunk.embedded_text) for item in version.chunks]
+        rows = [
+            {
+                "version_id": version_id,
+                "chunk_id": item.chunk.id,
+                "ordinal": ordinal,
+                "start": item.chunk.start,
+                "end": item.chunk.end,
+                "text": item.chunk.text,
+                "heading_path": json.dumps(item.chunk.heading_path, ensure_ascii=False),
+                "kind": item.chunk.kind,
+                "title": item.chunk.title,
+                "lead": item.chunk.lead,
+                "anchor": item.chunk.anchor,
+                "line_start": item.chunk.line_start,
+                "line_end": item.chunk.line_end,
+                "tokens": item.chunk.tokens,
+                "length": item.terms.length,
+                "terms": item.terms.to_bytes(),
+                "embed_key": key,
+                "embedded": False,
+            }
+            for ordinal, (item, key) in enumerate(zip(version.chunks, keys, strict=True))
+        ]
+        ids = (
+            connection.execute(insert(chunks).returning(chunks.c.id, sort_by_parameter_order=True), rows)
+            .scalars()
+            .all()
+        )
+        return [(row, item.terms, known.get(key)) for row, item, key in zip(ids, version.chunks, keys, strict=True)]
+
+    def weigh(self, terms: TermCounts, average: float) -> SparseVector:
+        """The BM25 weights of a chunk as the index keeps them."""
+        weights = bm25_weights(terms, average_length=average, k1=self._lexical.k1, b=self._lexical.b)
+        return SparseVector(terms.ids, weights)
+
+    def _make_live(
+        self, connection: Connection, new: Sequence[NewVersion], version_ids: Sequence[int], with_vector: Sequence[int]
+    ) -> None:
+        rows = connection.execute(
+            select(versions.c.id, versions.c.document_id, documents.c.live_version)
+            .join(documents, documents.c.id == versions.c.document_id)
+            .where(versions.c.id.in_(version_ids), versions.c.state == "pending")
+        ).all()
+        assert len(rows) == len(version_ids), "a pending version was cleared away while its writer lived"
+        old = [row.live_version for row in rows if row.live_version is not None]
+        self._retire(connection, old)
+        connection.execute(update(versions).where(versions.c.id.in_(version_ids)).values(state="live"))
+        connection.execute(
+            update(documents).where(documents.c.id == bindparam("document")).values(live_version=bindparam("version")),
+            [{"document": row.document_id, "version": row.id} for row in rows],
+        )
+        for some in batches(with_vector):
+            connection.execute(update(chunks).where(chunks.c.id.in_(some)).values(embedded=True))
+        self._count(connection, [(v.corpus_id, item.terms) for v in new for item in v.chunks], sign=1)
+        document_of = {row.id: row.document_id for row in rows}
+        for version_id, version in zip(version_ids, new, strict=True):
+            if version.file is not None:
+                write_file(connection, self._database, replace(version.file, document_id=document_of[version_id]))
+
+    # -- removal -----------------------------------------------------------------------------------------------------
+
+    def delete(self, document_ids: Sequence[int]) -> None:
+        """Remove documents with everything that was made from them."""
+        for some in batches(document_ids):
+            with self._database.write() as connection:
+                live = select(versions.c.id).where(versions.c.document_id.in_(some), versions.c.state == "live")
+                self._retire(connection, list(connection.execute(live).scalars()))
+                connection.execute(delete(files).where(files.c.document_id.in_(some)))
+                has_version = exists().where(versions.c.document_id == documents.c.id)
+                connection.execute(delete(documents).where(documents.c.id.in_(some), ~has_version))
+            self.drop_stale_points()
+
+    def _retire(self, connection: Connection, version_ids: Sequence[int]) -> None:
+        """Remove live versions: their rows go, their words are no longer counted, their points are noted as stale."""
+        for some in batches(version_ids):
+            rows = connection.execute(
+                select(documents.c.corpus_id, chunks.c.terms)
+                .join(versions, versions.c.id == chunks.c.version_id)
+                .join(documents, documents.c.id == versions.c.document_id)
+                .where(versions.c.id.in_(some))
+            ).tuples()
+            self._count(connection, [(corpus, TermCounts.from_bytes(terms)) for corpus, terms in rows], sign=-1)
+            connection.execute(update(documents).where(documents.c.live_version.in_(some)).values(live_version=None))
+            self._remove_versions(connection, some)
+
+    def _remove_versions(self, connection: Connection, version_ids: Sequence[int]) -> None:
+        held = select(chunks.c.id).where(chunks.c.version_id.in_(version_ids))
+        connection.execute(insert(stale_points).from_select(["id"], held))
+        connection.execute(delete(chunks).where(chunks.c.version_id.in_(version_ids)))
+        connection.execute(delete(attributes).where(attributes.c.version_id.in_(version_ids)))
+        connection.execute(delete(versions).where(versions.c.id.in_(version_ids)))
+        self._database.set_meta("garbage", "1", connection)
+
+    def _count(self, connection: Connection, held: Sequence[tuple[int, TermCounts]], *, sign: int) -> None:
+        """Add chunks to the statistics of their corpora, or take them out."""
+        for corpus_id in sorted({corpus for corpus, _ in held}):
+            counts = [terms for corpus, terms in held if corpus == corpus_id]
+            connection.execute(
+                update(corpora)
+                .where(corpora.c.id == corpus_id)
+                .values(
+                    chunks=corpora.c.chunks + sign * len(counts),
+                    length_total=corpora.c.length_total + sign * sum(terms.length for terms in counts),
+                )
+            )
+            terms, documents_with = np.unique(np.concatenate([terms.ids for terms in counts]), return_counts=True)
+            if not len(terms):
+                continue
+            rows = [
+                {"corpus_id": corpus_id, "term": int(term), "count": sign * int(number)}
+                for term, number in zip(terms, documents_with, strict=True)
+            ]
+            add_frequencies = self._database.upsert(
+                frequencies,
+                conflict=("corpus_id", "term"),
+                update={"count": frequencies.c.count + excluded(frequencies.c.count)},
+            )
+            connection.execute(add_frequencies, rows)
+            if sign < 0:
+                connection.execute(
+                    delete(frequencies).where(frequencies.c.corpus_id == corpus_id, frequencies.c.count <= 0)
+                )
+
+    def drop_stale_points(self) -> None:
+        """Delete the points of chunks that are gone, then forget their ids."""
+        while True:
+            with self._database.read() as connection:
+                stale = list(connection.execute(select(stale_points.c.id).limit(BATCH)).scalars())
+            if not stale:
+                return
+            self._index().delete(stale)
+            with self._database.write() as connection:
+                connection.execute(delete(stale_points).where(stale_points.c.id.in_(stale)))
+
+    # -- after a run, after a crash ------------------------------------------------------------------------------------
+
+    def finish(self, corpus_id: int, progress: Callable[[Progress], None] | None = None) -> None:
+        """Bring a corpus into its final state: weights for its real average length, no vector nobody refers to."""
+        with self._database.read() as connection:
+            row = connection.execute(select(corpora).where(corpora.c.id == corpus_id)).one()
+        if row.chunks:
+            bucket = length_bucket(row.length_total / row.chunks)
+            if bucket != row.length_bucket or row.reweighing:
+                self._reweigh(corpus_id, bucket, row.chunks, progress)
+        self.collect_garbage()
+
+    def _reweigh(self, corpus_id: int, bucket: int, total: int, progress: Callable[[Progress], None] | None) -> None:
+        change = update(corpora).where(corpora.c.id == corpus_id)
+        with self._database.write() as connection:
+            connection.execute(change.values(length_bucket=bucket, reweighing=True))
+        average, last, done = bucket_length(bucket), -1, 0
+        query = (
+            select(chunks.c.id, chunks.c.terms)
+            .join(versions, versions.c.id == chunks.c.version_id)
+            .join(documents, documents.c.id == versions.c.document_id)
+            .where(documents.c.corpus_id == corpus_id)
+            .order_by(chunks.c.id)
+            .limit(BATCH)
+        )
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(query.where(chunks.c.id > last)).all()
+            if not rows:
+                break
+            weights = [self.weigh(TermCounts.from_bytes(row.terms), average) for row in rows]
+            self._index().set_sparse([row.id for row in rows], weights)
+            last, done = rows[-1].id, done + len(rows)
+            if progress:
+                progress(Progress(phase="index", done=done, total=total, item="word weights"))
+        with self._database.write() as connection:
+            connection.execute(change.values(reweighing=False))
+
+    def collect_garbage(self) -> None:
+        """Remove cached vectors that no chunk refers to any more; nothing is written when nothing was removed."""
+        if self._database.get_meta("garbage") is None:
+            return
+        with self._database.write() as connection:
+            used = exists().where(chunks.c.embed_key == embeddings.c.embed_key)
+            connection.execute(delete(embeddings).where(~used))
+            connection.execute(delete(meta).where(meta.c.key == "garbage"))
+
+    def recover(self) -> None:
+        """Clear away what a dead writer left: pending versions, stale points, half-done weights."""
+        pending = select(versions.c.id).where(versions.c.state == "pending")
+        if not self._exclusive:
+            pending = pending.where(versions.c.lease_until < time.time())
+        with self._database.read() as connection:
+            left = list(connection.execute(pending).scalars())
+            unfinished = list(connection.execute(select(corpora.c.id).where(corpora.c.reweighing)).scalars())
+        for some in batches(left):
+            with self._database.write() as connection:
+                self._remove_versions(connection, some)
+                has_version = exists().where(versions.c.document_id == documents.c.id)
+                connection.execute(delete(documents).where(documents.c.live_version.is_(None), ~has_version))
+        self.drop_stale_points()
+        for corpus_id in unfinished:
+            self.finish(corpus_id)
+
+
+def embed_key(text: str) -> bytes:
+    """The key of an embedded text in the vector cache: equal texts are embedded once."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def load_vectors(connection: Connection, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    """The vectors already known for some keys."""
+    found: dict[bytes, NDArray[np.float32]] = {}
+    for some in batches(sorted(set(keys))):
+        query = select(embeddings.c.embed_key, embeddings.c.vector).where(
+            embeddings.c.fingerprint == fingerprint, embeddings.c.embed_key.in_(some)
+        )
+        found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in connection.execute(query).tuples())
+    return found
+
+
+def write_file(connection: Connection, database: Database, entry: FileEntry) -> None:
+    """Write one row of the file ledger."""
+    row = {
+        "root_id": entry.root_id,
+        "path": entry.path,
+        **entry.stamp._asdict(),
+        "seen_ns": entry.seen_ns,
+        "content_hash": entry.content_hash,
+        "config_hash": entry.config_hash,
+        "reason": entry.reason,
+        "document_id": entry.document_id,
+    }
+    replaced = [column for column in row if column not in ("root_id", "path")]
+    connection.execute(database.upsert(files, conflict=("root_id", "path"), update=replaced), [row])
