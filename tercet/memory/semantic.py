@@ -76,6 +76,11 @@ class SemanticMemory:
         """The embedder of this memory; None when it is searched by words only."""
         return self._embedder()
 
+    @property
+    def index(self) -> VectorIndex:
+        """The vector index, opened on first use."""
+        return self._index()
+
     # -- finding -----------------------------------------------------------------------------------------------------
 
     def select(self, where: DocumentFilter) -> Selection:

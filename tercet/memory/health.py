@@ -1,0 +1,211 @@
+"""What a memory holds, and whether its database and its vector index agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, versions
+from tercet.memory.writing import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from tercet.memory.database import Database
+    from tercet.memory.memory import Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusStatus:
+    """One corpus: how much of it is there."""
+
+    name: str
+    tenant: str
+    version: str
+    documents: int
+    chunks: int
+    vectors: int
+    """Chunks whose dense vector is in the index."""
+    roots: tuple[str, ...]
+    """Folders and files it was ingested from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryStatus:
+    """What a memory holds; read from the database alone, so it works beside a process that writes."""
+
+    place: str
+    format_version: int
+    embedder: str
+    fingerprint: str | None
+    corpora: tuple[CorpusStatus, ...]
+    failures: Mapping[str, str]
+    """Reason by uri of the files whose last ingest failed."""
+    unfinished: int
+    """Document versions of a write that is still going on, or that was killed."""
+    bytes_on_disk: int | None
+    """Of the folder; None where the database is a server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a memory, and what mends it."""
+
+    what: str
+    remedy: str
+
+
+def status(memory: Memory) -> MemoryStatus:
+    """Describe a memory without taking its lock or opening its vectors."""
+    with memory.database.read() as connection:
+        corpus_rows = connection.execute(select(corpora).order_by(corpora.c.name, corpora.c.tenant, corpora.c.version))
+        found = tuple(
+            CorpusStatus(
+                name=row.name,
+                tenant=row.tenant,
+                version=row.version,
+                documents=_count_documents(connection, row.id),
+                chunks=row.chunks,
+                vectors=_count_vectors(connection, row.id),
+                roots=tuple(
+                    connection.execute(
+                        select(roots.c.path).where(roots.c.corpus_id == row.id).order_by(roots.c.path)
+                    ).scalars()
+                ),
+            )
+            for row in corpus_rows.all()
+        )
+        pending = connection.execute(
+            select(func.count()).select_from(versions).where(versions.c.state == "pending")
+        ).scalar_one()
+    stored = memory.database.get_meta("embedder") or {"spec": "not chosen yet", "fingerprint": None}
+    size = None
+    if memory.path is not None:
+        size = sum(file.stat().st_blocks * 512 for file in memory.path.rglob("*") if file.is_file())
+    return MemoryStatus(
+        place=memory.database.name if memory.path is None else str(memory.path),
+        format_version=memory.database.get_meta("format_version") or FORMAT_VERSION,
+        embedder=stored["spec"],
+        fingerprint=stored["fingerprint"],
+        corpora=found,
+        failures=memory.ledger.failures(),
+        unfinished=pending,
+        bytes_on_disk=size,
+    )
+
+
+def _count_documents(connection: Connection, corpus_id: int) -> int:
+    query = select(func.count()).select_from(documents)
+    return connection.execute(
+        query.where(documents.c.corpus_id == corpus_id, documents.c.live_version.is_not(None))
+    ).scalar_one()
+
+
+def _count_vectors(connection: Connection, corpus_id: int) -> int:
+    query = (
+        select(func.count())
+        .select_from(chunks)
+        .join(versions, versions.c.id == chunks.c.version_id)
+        .join(documents, documents.c.id == versions.c.document_id)
+        .where(documents.c.corpus_id == corpus_id, versions.c.state == "live", chunks.c.embedded)
+    )
+    return connection.execute(query).scalar_one()
+
+
+def check(memory: Memory, *, repair: bool = False) -> list[Problem]:
+    """Compare a memory's parts with each other; takes the lock, which also finishes what a killed writer left.
+
+    Args:
+        memory: The memory to look at.
+        repair: Rebuild the vector index when it disagrees with the database, and delete points nobody owns.
+
+    Returns:
+        What is wrong (with ``repair``: what still is).
+    """
+    memory.claim()
+    problems = [*_check_database(memory.database), *_check_texts(memory.database), *_check_statistics(memory.database)]
+    index_problems = _check_index(memory)
+    if index_problems and repair:
+        memory.semantic.reindex()
+        index_problems = _check_index(memory)
+    return problems + index_problems
+
+
+def _check_database(database: Database) -> list[Problem]:
+    if database.dialect != "sqlite":
+        return []
+    with database.read() as connection:
+        answer = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check")]
+    if answer == ["ok"]:
+        return []
+    return [Problem(what=f"{database.name} is damaged: {answer[0]}", remedy="Restore a backup: tercet restore")]
+
+
+def _check_texts(database: Database) -> list[Problem]:
+    """Every chunk must be exactly the span of the stored text that its citation names."""
+    wrong: list[str] = []
+    with database.read() as connection:
+        live = select(versions.c.id).where(versions.c.state == "live").order_by(versions.c.id)
+        for some in batches(list(connection.execute(live).scalars()), 50):
+            texts = dict(
+                connection.execute(select(versions.c.id, versions.c.text).where(versions.c.id.in_(some))).tuples().all()
+            )
+            spans = select(chunks.c.version_id, chunks.c.chunk_id, chunks.c.start, chunks.c.end, chunks.c.text)
+            for version_id, chunk_id, start, end, text in connection.execute(
+                spans.where(chunks.c.version_id.in_(some))
+            ).tuples():
+                if texts[version_id][start:end] != text:
+                    wrong.append(chunk_id)
+    if not wrong:
+        return []
+    return [
+        Problem(
+            what=f"{len(wrong)} chunks are not the text their citation names, such as {wrong[0]}",
+            remedy="Ingest their documents again with --verify.",
+        )
+    ]
+
+
+def _check_statistics(database: Database) -> list[Problem]:
+    counted = (
+        select(documents.c.corpus_id, func.count(chunks.c.id), func.coalesce(func.sum(chunks.c.length), 0))
+        .join(versions, versions.c.document_id == documents.c.id)
+        .join(chunks, chunks.c.version_id == versions.c.id)
+        .where(versions.c.state == "live")
+        .group_by(documents.c.corpus_id)
+    )
+    with database.read() as connection:
+        real = {row[0]: (row[1], int(row[2])) for row in connection.execute(counted)}
+        kept = connection.execute(select(corpora.c.id, corpora.c.name, corpora.c.chunks, corpora.c.length_total)).all()
+    return [
+        Problem(
+            what=f"corpus {row.name!r} counts {row.chunks} chunks and {row.length_total} words, "
+            f"but holds {real.get(row.id, (0, 0))}",
+            remedy="Restore a backup, or ingest into a new memory.",
+        )
+        for row in kept
+        if (row.chunks, row.length_total) != real.get(row.id, (0, 0))
+    ]
+
+
+def _check_index(memory: Memory) -> list[Problem]:
+    index = memory.semantic.index
+    in_index: set[int] = set()
+    last = -1
+    while some := index.ids(after=last):
+        in_index.update(some)
+        last = some[-1]
+    with memory.database.read() as connection:
+        in_database = set(connection.execute(select(chunks.c.id)).scalars())
+        stale = set(connection.execute(select(stale_points.c.id)).scalars())
+    remedy = "Run: tercet doctor --repair (rebuilds the vectors from the database, embeds nothing)"
+    problems = []
+    if missing := in_database - in_index:
+        problems.append(Problem(what=f"{len(missing)} chunks are missing from the vector index", remedy=remedy))
+    if orphans := in_index - in_database - stale:
+        problems.append(Problem(what=f"{len(orphans)} points of the vector index belong to no chunk", remedy=remedy))
+    return problems
