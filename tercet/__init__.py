@@ -1,1 +1,102 @@
-"""Tercet: three memories, one budgeted context."""
+"""Tercet: three memories, one budgeted context.
+
+The names below are the public interface. Each is loaded when it is first used, so that ``import tercet`` costs nothing:
+
+    >>> import tercet
+    >>> tercet.DocumentFilter(corpus=("docs",)).corpus
+    ('docs',)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tercet.errors import TercetError
+    from tercet.ingestion.pipeline import ingest
+    from tercet.memory.memory import Memory
+    from tercet.memory.semantic import SemanticMemory
+    from tercet.models.embedding import Embedder
+    from tercet.records import (
+        Chunk,
+        Citation,
+        Document,
+        DocumentFilter,
+        Explanation,
+        Hit,
+        IngestReport,
+        Progress,
+        Provenance,
+        Scope,
+        SearchResult,
+    )
+    from tercet.retrieval.semantic import SemanticRetriever
+    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits, RetrievalConfig
+
+__version__: str
+
+_HOME = {
+    "Chunk": "tercet.records",
+    "ChunkingConfig": "tercet.settings",
+    "Citation": "tercet.records",
+    "Document": "tercet.records",
+    "DocumentFilter": "tercet.records",
+    "Embedder": "tercet.models.embedding",
+    "Explanation": "tercet.records",
+    "Hit": "tercet.records",
+    "IngestReport": "tercet.records",
+    "LexicalConfig": "tercet.settings",
+    "Memory": "tercet.memory.memory",
+    "ParsingLimits": "tercet.settings",
+    "Progress": "tercet.records",
+    "Provenance": "tercet.records",
+    "RetrievalConfig": "tercet.settings",
+    "Scope": "tercet.records",
+    "SearchResult": "tercet.records",
+    "SemanticMemory": "tercet.memory.semantic",
+    "SemanticRetriever": "tercet.retrieval.semantic",
+    "TercetError": "tercet.errors",
+    "ingest": "tercet.ingestion.pipeline",
+}
+
+__all__ = [
+    "Chunk",
+    "ChunkingConfig",
+    "Citation",
+    "Document",
+    "DocumentFilter",
+    "Embedder",
+    "Explanation",
+    "Hit",
+    "IngestReport",
+    "LexicalConfig",
+    "Memory",
+    "ParsingLimits",
+    "Progress",
+    "Provenance",
+    "RetrievalConfig",
+    "Scope",
+    "SearchResult",
+    "SemanticMemory",
+    "SemanticRetriever",
+    "TercetError",
+    "ingest",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- PEP 562: the type is the attribute's own
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("tercet")
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'tercet' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
