@@ -1,0 +1,43 @@
+"""Reading a file once and safely: what is hashed is what is parsed, and nothing but a regular file is ever opened."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from tercet.errors import ParseError
+
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+
+
+def hash_content(data: bytes) -> str:
+    """The content hash that the ledger keeps: 32 hex digits of BLAKE2b.
+
+    Example:
+        >>> hash_content(b"Rotate keys every 90 days.")
+        '62dd14fd5502d04db75164497ae7f3c8'
+    """
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
+    """Read a whole regular file.
+
+    Args:
+        path: The file; a pipe put in its place since it was found blocks nobody.
+        max_bytes: The largest file to read.
+
+    Raises:
+        ParseError: It cannot be read, is no regular file, or is too large. The message is a reason without the name.
+    """
+    try:
+        with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ParseError("is not a regular file")
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ParseError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if len(data) > max_bytes:
+        raise ParseError(f"is larger than {max_bytes / 1e6:g} MB, the limit for one file")
+    return data

@@ -1,0 +1,126 @@
+"""The parser process: ``python -m tercet.ingestion.worker`` turns files into chunks, one request at a time.
+
+It runs apart from the process that holds the memory, so that a file which hangs, crashes or exhausts memory takes down
+only itself. It opens no database, no vector index and no embedder, and ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+from tercet.errors import ParseError, TercetError
+from tercet.ingestion.chunking import StructuralChunker
+from tercet.ingestion.frames import Frame, document_frame, read_frame, write_frame
+from tercet.ingestion.parsers import parse
+from tercet.ingestion.reading import hash_content, read_file
+from tercet.memory.stored import IndexedChunk
+from tercet.models.lexical import Analyzer
+from tercet.models.tokens import token_counter
+from tercet.settings import ChunkingConfig, LexicalConfig
+
+if sys.platform != "win32":
+    import resource
+
+_ALARM_GRACE_S = 10.0
+
+
+def main() -> int:
+    """Serve requests from stdin until it closes; returns the exit code."""
+    requests, answers = _take_over_streams()
+    settings = read_frame(requests)
+    if settings is None:
+        return 0
+    _limit_resources(settings["memory_mb"])
+    worker = _Worker(settings)
+    write_frame(answers, {"ready": os.getpid()})
+    while (request := read_frame(requests)) is not None:
+        _alarm(settings["timeout_s"] + _ALARM_GRACE_S)
+        answer = worker.answer(request)
+        try:
+            write_frame(answers, answer)
+        except ParseError as error:
+            write_frame(answers, {"error": str(error), "content_hash": answer["content_hash"]})
+        _alarm(0)
+        if answer.get("exhausted"):
+            return 0  # what is left of the memory is in pieces; the parent starts a fresh process
+    return 0
+
+
+class _Worker:
+    """Parses, cuts and analyses with one configuration."""
+
+    def __init__(self, settings: Frame) -> None:
+        self._max_bytes: int = settings["max_bytes"]
+        self._analyzer = Analyzer(LexicalConfig(**settings["lexical"]))
+        self._chunker: StructuralChunker | None = None
+        if settings["chunking"] is not None:
+            tokenizer = settings["tokenizer_file"]
+            counter = token_counter(Path(tokenizer) if tokenizer else None)
+            self._chunker = StructuralChunker(ChunkingConfig(**settings["chunking"]), counter)
+
+    def answer(self, request: Frame) -> Frame:
+        """Answer one request; whatever goes wrong with the file becomes its reason."""
+        content_hash = ""
+        try:
+            data = read_file(request["path"], max_bytes=self._max_bytes)
+            content_hash = hash_content(data)
+            return self._document(data, content_hash, request)
+        except TercetError as error:
+            reason = str(error)
+        except RecursionError:
+            reason = "is nested too deeply to be parsed"
+        except MemoryError:
+            reason = "needs more memory than a parser process may take"
+            return {"error": reason, "content_hash": content_hash, "exhausted": True}
+        except Exception as error:  # a parser's bug must stay with the file that set it off
+            reason = f"could not be parsed: {type(error).__name__}: {error}"[:500]
+        return {"error": reason, "content_hash": content_hash}
+
+    def _document(self, data: bytes, content_hash: str, request: Frame) -> Frame:
+        document = parse(data, name=request["name"])
+        if self._chunker is None:
+            return document_frame(content_hash, document, None)
+        chunks = [
+            IndexedChunk(chunk=chunk, terms=self._analyzer.count(chunk.embedded_text))
+            for chunk in self._chunker.chunk(document, uri=request["uri"])
+        ]
+        return document_frame(content_hash, document, chunks)
+
+
+def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """Keep the frame streams to ourselves: what a library prints goes to stderr, and it reads nothing from stdin."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _limit_resources(memory_mb: int) -> None:
+    if sys.platform == "win32":
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
+    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 16 << 20), (resource.RLIMIT_AS, memory_mb << 20)]
+    for kind, value in limits:
+        hard = resource.getrlimit(kind)[1]
+        wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        try:
+            resource.setrlimit(kind, (wanted, wanted))
+        except (ValueError, OSError):  # macOS refuses some; the time limit still holds
+            continue
+
+
+def _alarm(seconds: float) -> None:
+    """Let the kernel end this process should the parent be gone while a parser hangs in C code; 0: call it off."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
