@@ -1,0 +1,98 @@
+"""Parsers: the bytes of a file to clean text with blocks.
+
+``parse`` decodes, normalises line ends, takes out hidden characters (``tercet.sanitize``) and hands the text to the
+parser of the file's suffix. What a parser promises:
+
+* Blocks ascend, do not overlap and lie inside the text. What no block covers (front matter, link reference
+  definitions, the end marker of a container) is not worth retrieving.
+* A heading block covers its own line. It may also be empty (``start == end``): pure structure, such as the class that a
+  method's code belongs to; its text is then in no heading line, and nothing of it is to be emitted.
+* A fence or table is a block of its own wherever it is nested: a list or admonition around it becomes the block before it
+  and the block after it. Kinds other than code and table therefore hold nothing that must not be cut at a line.
+* Markdown, plain text and Python keep the source (``verbatim``): offsets and lines are those of the file, less what was
+  taken out. reStructuredText and HTML are rendered to Markdown-like text, and ``Block.line`` points into the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import PurePath
+from typing import Protocol, cast
+
+from tercet.errors import ParseError
+from tercet.ingestion.parsers.decoding import decode
+from tercet.records import ParsedDocument
+from tercet.sanitize import sanitize
+
+PARSERS_VERSION = "1"
+"""Raised whenever a parser makes another text or other blocks of the same file, so that files are parsed again."""
+
+FORMATS = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".rst": "rst",
+    ".html": "html",
+    ".htm": "html",
+    ".txt": "text",
+    ".text": "text",
+    ".py": "python",
+}
+"""Suffix, in lower case, to the module that parses it. Also read: README, LICENSE and the like without a suffix, as text."""
+
+_PLAIN_NAMES = frozenset({"readme", "license", "licence", "copying", "notice", "changelog", "changes", "authors", "news"})
+
+
+class _Parser(Protocol):
+    def parse(self, text: str) -> ParsedDocument: ...
+
+
+def format_of(name: str) -> str | None:
+    """Name the parser for a file, or None when its suffix is not supported.
+
+    Example:
+        >>> format_of("guide/Intro.MD"), format_of("LICENSE"), format_of("logo.png")
+        ('markdown', 'text', None)
+    """
+    path = PurePath(name)
+    if not path.suffix and path.name.lower() in _PLAIN_NAMES:
+        return "text"
+    return FORMATS.get(path.suffix.lower())
+
+
+def parse(data: bytes, *, name: str) -> ParsedDocument:
+    """Turn one file into clean text and blocks.
+
+    Args:
+        data: The file's content.
+        name: The file's name or path; only its suffix is used, and it is named in errors.
+
+    Raises:
+        ParseError: The format is not supported, the content is binary, or the parser cannot read it.
+
+    Example:
+        >>> parse(b"# Keys\\n\\nRotate them.", name="keys.md").title
+        'Keys'
+    """
+    kind = format_of(name)
+    if kind is None:
+        raise ParseError(
+            f"{name}: no parser for this kind of file.",
+            remedy=f"Supported are {', '.join(FORMATS)}. Convert the file, or exclude it.",
+        )
+    text, findings = decode(data, kind=kind, name=name)
+    text, hidden = sanitize(text)
+    if not text.strip():
+        return ParsedDocument(text=text, blocks=(), findings=(*findings, *hidden))
+    parser = cast("_Parser", import_module(f"tercet.ingestion.parsers.{kind}"))
+    try:
+        document = parser.parse(text)
+    except ParseError as error:
+        raise ParseError(f"{name}: {error.message}", remedy=error.remedy) from error
+    except (RecursionError, MemoryError) as error:
+        raise ParseError(
+            f"{name}: the content is nested too deeply to be parsed.", remedy="Simplify the file, or exclude it."
+        ) from error
+    if findings or hidden:
+        document = replace(document, findings=(*findings, *hidden, *document.findings))
+    return document
