@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 
 from tercet.memory.database import corpora, files, roots
 from tercet.memory.stored import FileEntry, FileStamp
-from tercet.memory.writing import batches, write_file
+from tercet.memory.writing import batches, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,8 +107,7 @@ class Ledger:
             return
         self._claim()
         with self._database.write() as connection:
-            for entry in entries:
-                write_file(connection, self._database, entry)
+            write_files(connection, self._database, entries)
 
     def remove(self, root_id: int, paths: Sequence[str]) -> None:
         """Forget files that never became a document (failed ones that vanished)."""

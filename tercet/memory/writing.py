@@ -23,7 +23,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, tuple_, update
 
 from tercet.memory.database import (
     attributes,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from tercet.memory.database import Database
     from tercet.memory.stored import FileEntry, NewVersion
@@ -103,25 +103,22 @@ class SemanticWriter:
             return
         named = [(version.corpus_id, version.uri) for version in new]
         assert len(set(named)) == len(named), "one batch holds each document once"
-        points: list[Point] = []
-        version_ids: list[int] = []
         with self._database.write() as connection:
             self._ensure_buckets(connection, new)
             buckets = dict(connection.execute(select(corpora.c.id, corpora.c.length_bucket)).tuples().all())
-            known = self._known_vectors(
-                connection, [embed_key(item.chunk.embedded_text) for v in new for item in v.chunks]
-            )
-            for version in new:
-                document_id = self._document(connection, version)
-                version_id = self._insert_version(connection, version, document_id)
-                version_ids.append(version_id)
-                average = bucket_length(buckets[version.corpus_id] or 0)
-                rows = self._insert_chunks(connection, version, version_id, known)
-                payload = {"corpus": version.corpus_id, "document": document_id}
-                points.extend(
-                    Point(id=row, payload=payload, dense=vector, sparse=self.weigh(terms, average))
-                    for row, terms, vector in rows
+            document_ids = self._document_ids(connection, new)
+            version_ids = self._insert_versions(connection, new, document_ids)
+            points = [
+                Point(
+                    id=row,
+                    payload={"corpus": version.corpus_id, "document": document_id},
+                    dense=vector,
+                    sparse=self.weigh(terms, bucket_length(buckets[version.corpus_id] or 0)),
                 )
+                for version, document_id, row, terms, vector in self._insert_chunks(
+                    connection, new, document_ids, version_ids
+                )
+            ]
         self._index().upsert(points)
         with_vector = [point.id for point in points if point.dense is not None]
         with self._database.write() as connection:
@@ -141,57 +138,63 @@ class SemanticWriter:
                     .values(length_bucket=length_bucket(sum(lengths) / len(lengths)))
                 )
 
-    def _known_vectors(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        fingerprint = self._fingerprint()
-        if fingerprint is None:
-            return {}
-        return load_vectors(connection, fingerprint, keys)
+    def _document_ids(self, connection: Connection, new: Sequence[NewVersion]) -> list[int]:
+        """The ids of the documents, in order; rows are made for those that are new."""
+        place = tuple_(documents.c.corpus_id, documents.c.uri)
+        query = select(documents.c.corpus_id, documents.c.uri, documents.c.id)
+        named = [(version.corpus_id, version.uri) for version in new]
+        connection.execute(
+            self._database.upsert(documents, conflict=("corpus_id", "uri")),
+            [{"corpus_id": corpus_id, "uri": uri} for corpus_id, uri in named],
+        )
+        found = {
+            (corpus_id, uri): key
+            for some in batches(named)
+            for corpus_id, uri, key in connection.execute(query.where(place.in_(some))).tuples()
+        }
+        return [found[one] for one in named]
 
-    def _document(self, connection: Connection, version: NewVersion) -> int:
-        place = (documents.c.corpus_id == version.corpus_id, documents.c.uri == version.uri)
-        found = connection.execute(select(documents.c.id).where(*place)).scalar()
-        if found is None:
-            found = connection.execute(
-                insert(documents).values(corpus_id=version.corpus_id, uri=version.uri).returning(documents.c.id)
-            ).scalar_one()
-        return int(found)
-
-    def _insert_version(self, connection: Connection, version: NewVersion, document_id: int) -> int:
-        version_id: int = connection.execute(
-            insert(versions)
-            .values(
-                document_id=document_id,
-                state="pending",
-                writer=self._writer,
-                lease_until=time.time() + LEASE_S,
-                content_hash=version.content_hash,
-                config_hash=version.config_hash,
-                title=version.title,
-                metadata=json.dumps(dict(version.metadata), ensure_ascii=False, sort_keys=True, default=list),
-                findings=json.dumps([asdict(finding) for finding in version.findings], ensure_ascii=False),
-                trust=version.trust,
-                effective_from=None if version.effective_from is None else day_number(version.effective_from),
-                effective_to=None if version.effective_to is None else day_number(version.effective_to),
-                text=version.text,
-            )
-            .returning(versions.c.id)
-        ).scalar_one()
-        rows = attribute_rows(version_id, version.metadata)
-        if rows:
-            connection.execute(insert(attributes), rows)
-        return version_id
+    def _insert_versions(
+        self, connection: Connection, new: Sequence[NewVersion], document_ids: Sequence[int]
+    ) -> Sequence[int]:
+        lease_until = time.time() + LEASE_S
+        rows = [
+            {
+                "document_id": document_id,
+                "state": "pending",
+                "writer": self._writer,
+                "lease_until": lease_until,
+                "content_hash": version.content_hash,
+                "config_hash": version.config_hash,
+                "title": version.title,
+                "metadata": json.dumps(dict(version.metadata), ensure_ascii=False, sort_keys=True, default=list),
+                "findings": json.dumps([asdict(finding) for finding in version.findings], ensure_ascii=False),
+                "trust": version.trust,
+                "effective_from": None if version.effective_from is None else day_number(version.effective_from),
+                "effective_to": None if version.effective_to is None else day_number(version.effective_to),
+                "text": version.text,
+            }
+            for version, document_id in zip(new, document_ids, strict=True)
+        ]
+        ids = self._insert_many(connection, versions, rows)
+        tags = [row for key, version in zip(ids, new, strict=True) for row in attribute_rows(key, version.metadata)]
+        if tags:
+            connection.execute(insert(attributes), tags)
+        return ids
 
     def _insert_chunks(
         self,
         connection: Connection,
-        version: NewVersion,
-        version_id: int,
-        known: Mapping[bytes, NDArray[np.float32]],
-    ) -> list[tuple[int, TermCounts, NDArray[np.float32] | None]]:
-        """Insert the chunk rows; returns their ids, in order, with terms and the vector where one is known."""
-        if not version.chunks:
-            return []
-        keys = [embed_key(item.chunk.embedded_text) for item in version.chunks]
+        new: Sequence[NewVersion],
+        document_ids: Sequence[int],
+        version_ids: Sequence[int],
+    ) -> Iterator[tuple[NewVersion, int, int, TermCounts, NDArray[np.float32] | None]]:
+        """Insert all chunk rows; yields version, document id, row id, terms, and the vector where it is known."""
+        items = [
+            (version, document_id, version_id, ordinal, item, embed_key(item.chunk.embedded_text))
+            for version, document_id, version_id in zip(new, document_ids, version_ids, strict=True)
+            for ordinal, item in enumerate(version.chunks)
+        ]
         rows = [
             {
                 "version_id": version_id,
@@ -213,14 +216,20 @@ class SemanticWriter:
                 "embed_key": key,
                 "embedded": False,
             }
-            for ordinal, (item, key) in enumerate(zip(version.chunks, keys, strict=True))
+            for _, _, version_id, ordinal, item, key in items
         ]
-        ids = (
-            connection.execute(insert(chunks).returning(chunks.c.id, sort_by_parameter_order=True), rows)
-            .scalars()
-            .all()
-        )
-        return [(row, item.terms, known.get(key)) for row, item, key in zip(ids, version.chunks, keys, strict=True)]
+        ids = self._insert_many(connection, chunks, rows)
+        fingerprint = self._fingerprint()
+        keys = [key for *_, key in items]
+        known = load_vectors(connection, fingerprint, keys) if fingerprint else {}
+        for row, (version, document_id, _, _, item, key) in zip(ids, items, strict=True):
+            yield version, document_id, row, item.terms, known.get(key)
+
+    def _insert_many(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> Sequence[int]:
+        if not rows:
+            return []
+        statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        return connection.execute(statement, rows).scalars().all()
 
     def weigh(self, terms: TermCounts, average: float) -> SparseVector:
         """The BM25 weights of a chunk as the index keeps them."""
@@ -247,9 +256,15 @@ class SemanticWriter:
             connection.execute(update(chunks).where(chunks.c.id.in_(some)).values(embedded=True))
         self._count(connection, [(v.corpus_id, item.terms) for v in new for item in v.chunks], sign=1)
         document_of = {row.id: row.document_id for row in rows}
-        for version_id, version in zip(version_ids, new, strict=True):
-            if version.file is not None:
-                write_file(connection, self._database, replace(version.file, document_id=document_of[version_id]))
+        write_files(
+            connection,
+            self._database,
+            [
+                replace(version.file, document_id=document_of[version_id])
+                for version_id, version in zip(version_ids, new, strict=True)
+                if version.file is not None
+            ],
+        )
 
     # -- removal -----------------------------------------------------------------------------------------------------
 
@@ -407,17 +422,22 @@ def load_vectors(connection: Connection, fingerprint: str, keys: Sequence[bytes]
     return found
 
 
-def write_file(connection: Connection, database: Database, entry: FileEntry) -> None:
-    """Write one row of the file ledger."""
-    row = {
-        "root_id": entry.root_id,
-        "path": entry.path,
-        **entry.stamp._asdict(),
-        "seen_ns": entry.seen_ns,
-        "content_hash": entry.content_hash,
-        "config_hash": entry.config_hash,
-        "reason": entry.reason,
-        "document_id": entry.document_id,
-    }
-    replaced = [column for column in row if column not in ("root_id", "path")]
-    connection.execute(database.upsert(files, conflict=("root_id", "path"), update=replaced), [row])
+def write_files(connection: Connection, database: Database, entries: Sequence[FileEntry]) -> None:
+    """Write rows of the file ledger."""
+    if not entries:
+        return
+    rows = [
+        {
+            "root_id": entry.root_id,
+            "path": entry.path,
+            **entry.stamp._asdict(),
+            "seen_ns": entry.seen_ns,
+            "content_hash": entry.content_hash,
+            "config_hash": entry.config_hash,
+            "reason": entry.reason,
+            "document_id": entry.document_id,
+        }
+        for entry in entries
+    ]
+    replaced = [column for column in rows[0] if column not in {"root_id", "path"}]
+    connection.execute(database.upsert(files, conflict=("root_id", "path"), update=replaced), rows)
