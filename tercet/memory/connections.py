@@ -144,6 +144,7 @@ def _postgresql(text: str, *, durability: Durability, read_only: bool) -> tuple[
             max_overflow=24,
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "application_name": "tercet"},
+            execution_options={"postgresql_readonly": read_only},
         )
     except ImportError as error:
         raise ConfigurationError(
@@ -157,8 +158,6 @@ def _postgresql(text: str, *, durability: Durability, read_only: bool) -> tuple[
         cursor.execute(f"SET lock_timeout = {int(BUSY_SECONDS * 1000)}")
         if durability == "power":
             cursor.execute("SET synchronous_commit = on")
-        if read_only:
-            cursor.execute("SET default_transaction_read_only = on")
         cursor.close()
         connection.commit()
 
@@ -211,7 +210,7 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> TercetError:
 
 def _postgresql_meaning(error: BaseException, name: str) -> TercetError:
     reason = str(error).strip().partition("\n")[0]
-    match getattr(error, "sqlstate", None):
+    match getattr(error, "sqlstate", None) or "":
         case "40P01" | "40001" | "55P03":
             return MemoryLockedError(f"{name} is kept busy by another transaction ({reason}).", remedy="Try again.")
         case "53100":
@@ -220,11 +219,11 @@ def _postgresql_meaning(error: BaseException, name: str) -> TercetError:
             )
         case "XX001" | "XX002":
             return CorruptMemoryError(f"{name} is damaged ({reason}).", remedy="Restore a backup: `tercet restore`.")
-        case None if type(error).__name__ in ("OperationalError", "ConnectionTimeout"):
+        case state if state.startswith("22") or type(error).__name__ == "DataError":
+            return InputError(f"A value cannot be stored: {reason}.", remedy="Remove NUL characters and huge numbers.")
+        case "" if type(error).__name__ in ("OperationalError", "ConnectionTimeout"):
             return StoreError(
                 f"{name} cannot be reached ({reason}).",
                 remedy="Check that the server runs, and the host, port, user and password of the URL.",
             )
-    if type(error).__name__ == "DataError":
-        return InputError(f"A value cannot be stored: {reason}.")
     return StoreError(f"{name}: {reason}")
