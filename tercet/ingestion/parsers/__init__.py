@@ -7,8 +7,8 @@ parser of the file's suffix. What a parser promises:
   definitions, the end marker of a container) is not worth retrieving.
 * A heading block covers its own line. It may also be empty (``start == end``): pure structure, such as the class that a
   method's code belongs to; its text is then in no heading line, and nothing of it is to be emitted.
-* A fence or table is a block of its own wherever it is nested: a list or admonition around it becomes the block before it
-  and the block after it. Kinds other than code and table therefore hold nothing that must not be cut at a line.
+* A fence or table is a block of its own wherever it is nested: a list or admonition around it becomes the block
+  before it and the block after it. Other kinds therefore hold nothing that must not be cut at a line.
 * Markdown, plain text and Python keep the source (``verbatim``): offsets and lines are those of the file, less what was
   taken out. reStructuredText and HTML are rendered to Markdown-like text, and ``Block.line`` points into the file.
 """
@@ -38,9 +38,11 @@ FORMATS = {
     ".text": "text",
     ".py": "python",
 }
-"""Suffix, in lower case, to the module that parses it. Also read: README, LICENSE and the like without a suffix, as text."""
+"""Suffix, in lower case, to the module that parses it; README, LICENSE and the like need no suffix."""
 
-_PLAIN_NAMES = frozenset({"readme", "license", "licence", "copying", "notice", "changelog", "changes", "authors", "news"})
+_PLAIN_NAMES = frozenset(
+    {"readme", "license", "licence", "copying", "notice", "changelog", "changes", "authors", "news"}
+)
 
 
 class _Parser(Protocol):

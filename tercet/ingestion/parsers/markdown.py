@@ -1,0 +1,176 @@
+"""Markdown: CommonMark with tables, front matter, admonitions and tabs, parsed to blocks over the source.
+
+Only blocks are parsed, not inline markup: spans and titles are all that chunking needs, at several times the speed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
+
+from tercet.ingestion.parsers.front_matter import as_title, front_matter
+from tercet.ingestion.parsers.headings import LONGEST_TITLE, Anchors, plain_title, split_attributes, title_of
+from tercet.ingestion.parsers.markdown_containers import add_containers
+from tercet.ingestion.parsers.markdown_hidden import blank_hidden
+from tercet.records import Block, BlockKind, ParsedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_ALERTS = ("[!NOTE]", "[!TIP]", "[!IMPORTANT]", "[!WARNING]", "[!CAUTION]")
+_OUTER: dict[str, BlockKind] = {
+    "bullet_list_open": "list",
+    "ordered_list_open": "list",
+    "blockquote_open": "paragraph",
+    "admonition_open": "admonition",
+}
+_DEEPEST = 50
+_TAGS = re.compile(r"<[^<>]*>")
+
+
+def parse(text: str) -> ParsedDocument:
+    """Parse sanitized Markdown.
+
+    What a rendered page hides (comments, scripts, hidden elements) is blanked, its line breaks kept, and reported.
+
+    Example:
+        >>> [(block.kind, block.title) for block in parse("# Keys\\n\\n```sh\\n# not a heading\\n```").blocks]
+        [('heading', 'Keys'), ('code', '')]
+    """
+    body, metadata, findings = front_matter(text)
+    tokens = _tokens(text, body)
+    if "<" in text:
+        text, hidden = blank_hidden(text, tokens)
+        if hidden:
+            findings += hidden
+            tokens = _tokens(text, body)
+    blocks = tuple(_Walk(text).blocks(tokens))
+    title = as_title(metadata) or title_of(blocks)
+    return ParsedDocument(text=text, blocks=blocks, title=title, metadata=metadata, findings=findings)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    md = MarkdownIt("commonmark", {"maxNesting": _DEEPEST}).enable("table")
+    add_containers(md)
+    return md
+
+
+def _tokens(text: str, body: int) -> list[Token]:
+    md, tokens = _parser(), list[Token]()
+    state = StateBlock(text, md, {}, tokens)
+    md.block.tokenize(state, text.count("\n", 0, body), state.lineMax)
+    return tokens
+
+
+class _Walk:
+    """Turns the token stream of one page into blocks."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = text.split("\n")
+        self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
+        self._anchors = Anchors()
+
+    def blocks(self, tokens: Sequence[Token]) -> Iterator[Block]:
+        index = 0
+        while index < len(tokens):
+            token = tokens[index]
+            kind = _OUTER.get(token.type)
+            if kind:
+                end = _closing(tokens, index)
+                if kind == "paragraph" and _is_alert(tokens, index):
+                    kind = "admonition"
+                yield from self._around_code(kind, _lines(token), tokens[index + 1 : end])
+                index = end
+            elif token.type == "container_open":
+                first, _ = _lines(token)
+                yield from self._span("paragraph", first, first + 1)
+            elif token.type == "heading_open":
+                yield from self._heading(token, tokens[index + 1].content)
+            elif token.type == "paragraph_open" or (
+                token.type == "html_block" and _TAGS.sub("", token.content).strip()
+            ):
+                yield from self._span("paragraph", *_lines(token))
+            elif token.type in ("fence", "code_block", "table_open"):
+                yield from self._code(token)
+            index += 1
+
+    def _heading(self, token: Token, content: str) -> Iterator[Block]:
+        content, explicit = split_attributes(content.strip())
+        title = plain_title(content)
+        if len(title) > LONGEST_TITLE:
+            yield from self._span("paragraph", *_lines(token))
+        elif title:
+            level, anchor = int(token.tag[1]), self._anchors.of(title, explicit)
+            yield from self._span("heading", *_lines(token), level=level, title=title, anchor=anchor)
+
+    def _code(self, token: Token) -> Iterator[Block]:
+        first, after = _lines(token)
+        if token.type == "table_open":
+            yield from self._span("table", first, after, lead=2)
+        else:
+            yield from self._span("code", first, after, lead=1 if token.type == "fence" else 0)
+
+    def _around_code(self, kind: BlockKind, lines: tuple[int, int], inner: Sequence[Token]) -> Iterator[Block]:
+        cursor, after = lines
+        for token in inner:
+            if token.type in ("fence", "table_open"):
+                first, end = _lines(token)
+                yield from self._span(kind, cursor, first)
+                yield from self._code(token)
+                cursor = end
+        yield from self._span(kind, cursor, after)
+
+    def _span(
+        self,
+        kind: BlockKind,
+        first: int,
+        after: int,
+        *,
+        lead: int = 0,
+        level: int = 0,
+        title: str = "",
+        anchor: str = "",
+    ) -> Iterator[Block]:
+        after = min(after, len(self._lines))
+        while first < after and not self._lines[first].strip():
+            first += 1
+        while first < after and not self._lines[after - 1].strip():
+            after -= 1
+        if first >= after:
+            return
+        lead_end = self._starts[min(first + lead, after)] - 1 if lead else self._starts[first]
+        yield Block(
+            kind=kind,
+            start=self._starts[first],
+            end=self._starts[after] - 1,
+            level=level,
+            title=title,
+            anchor=anchor,
+            lead_end=lead_end if kind in ("code", "table") else 0,
+            line=first + 1,
+        )
+
+
+def _lines(token: Token) -> tuple[int, int]:
+    first, after = token.map or (0, 0)
+    return first, after
+
+
+def _closing(tokens: Sequence[Token], index: int) -> int:
+    close, level = tokens[index].type.replace("_open", "_close"), tokens[index].level
+    end = index + 1
+    while tokens[end].type != close or tokens[end].level != level:
+        end += 1
+    return end
+
+
+def _is_alert(tokens: Sequence[Token], index: int) -> bool:
+    return tokens[index + 1].type == "paragraph_open" and tokens[index + 2].content.upper().startswith(_ALERTS)

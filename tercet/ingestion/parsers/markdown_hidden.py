@@ -1,0 +1,103 @@
+"""What a rendered Markdown page does not show: HTML comments, scripts, styles and hidden elements."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from tercet.ingestion.parsers.visibility import attributes_of, hides
+from tercet.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from markdown_it.token import Token
+
+_TAG_OF_INTEREST = re.compile(r"<(!--|[A-Za-z][\w-]*)([^<>]*)")
+_BACKTICKS = re.compile(r"`+")
+
+
+def blank_hidden(text: str, tokens: Iterable[Token]) -> tuple[str, tuple[Finding, ...]]:
+    """Replace each hidden stretch outside code by a space and its line breaks.
+
+    Args:
+        text: The page.
+        tokens: Its block tokens, which say where HTML is markup rather than code.
+
+    Returns:
+        A text with the same number of lines, and findings ``html-comment`` and ``hidden-html`` with counts.
+    """
+    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    pieces: list[str] = []
+    counts: Counter[str] = Counter()
+    cursor = 0
+    for kind, start, end in _stretches(text, tokens, starts):
+        if start < cursor:
+            continue
+        counts[kind] += 1
+        pieces.append(text[cursor:start])
+        pieces.append(" " + "\n" * text.count("\n", start, end))
+        cursor = end
+    if not counts:
+        return text, ()
+    pieces.append(text[cursor:])
+    return "".join(pieces), tuple(Finding(kind=kind, count=count) for kind, count in sorted(counts.items()))
+
+
+def _stretches(text: str, tokens: Iterable[Token], starts: list[int]) -> Iterator[tuple[str, int, int]]:
+    passed = 0
+    for token in tokens:
+        if token.type not in ("html_block", "inline") or "<" not in token.content or not token.map:
+            continue
+        start, end = starts[token.map[0]], min(starts[min(token.map[1], len(starts) - 1)], len(text))
+        start = max(start, passed)
+        code = _code_spans(text, start, end) if token.type == "inline" else []
+        for match in _TAG_OF_INTEREST.finditer(text, start, end):
+            opening = match.start()
+            if opening < passed or _inside(code, opening):
+                continue
+            stretch = _stretch(text, match, end, is_block=token.type == "html_block")
+            if stretch:
+                yield stretch
+                passed = stretch[2]
+        passed = max(passed, end) if token.type == "html_block" else passed
+
+
+def _stretch(text: str, match: re.Match[str], end: int, *, is_block: bool) -> tuple[str, int, int] | None:
+    tag = match[1].lower()
+    if tag == "!--":
+        close = text.find("-->", match.start() + 2, end)
+        if close < 0:
+            return ("html-comment", match.start(), end) if is_block else None
+        return "html-comment", match.start(), close + 3
+    if tag not in ("script", "style", "template") and not hides(attributes_of(match[2][:2000])):
+        return None
+    # The element may go on through later blocks; without an end tag it is no more than its own tag can hide.
+    close_tag = re.compile(rf"</{re.escape(tag)}\s*>", re.IGNORECASE).search(text, match.end())
+    return "hidden-html", match.start(), close_tag.end() if close_tag else end
+
+
+def _code_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(text, start, end)]
+    by_length: dict[int, list[int]] = {}
+    for opening, after in runs:
+        by_length.setdefault(after - opening, []).append(opening)
+    spans: list[tuple[int, int]] = []
+    passed = start
+    for opening, after in runs:
+        if opening < passed:
+            continue
+        same = by_length[after - opening]
+        index = bisect_right(same, opening)
+        if index < len(same):
+            passed = same[index] + after - opening
+            spans.append((opening, passed))
+    return spans
+
+
+def _inside(spans: list[tuple[int, int]], position: int) -> bool:
+    index = bisect_right(spans, (position, 1 << 62)) - 1
+    return index >= 0 and spans[index][0] <= position < spans[index][1]
