@@ -8,7 +8,16 @@ import time
 
 import pytest
 
-HEAVY = ("torch", "transformers", "sentence_transformers", "qdrant_edge", "qdrant_client", "sqlalchemy", "anthropic", "docutils")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "qdrant_edge",
+    "qdrant_client",
+    "sqlalchemy",
+    "anthropic",
+    "docutils",
+)
 REPORT = f"""
 import sys
 print(",".join(name for name in {HEAVY!r} if name in sys.modules))
@@ -27,7 +36,8 @@ def cpu_seconds(code: str) -> float:
     def best(program: str) -> float:
         measured = f"import time; _start = time.process_time()\n{program}\nprint(time.process_time() - _start)"
         runs = [
-            subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=True) for _ in range(5)
+            subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=True)
+            for _ in range(5)
         ]
         return min(float(run.stdout.split()[-1]) for run in runs)
 
@@ -83,7 +93,7 @@ def _children_cpu(command: list[str]) -> float:
         start = time.perf_counter()
         subprocess.run(command, capture_output=True, check=True)
         return time.perf_counter() - start
-    import resource
+    import resource  # noqa: PLC0415 -- not on Windows
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, check=True)

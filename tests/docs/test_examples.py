@@ -1,0 +1,60 @@
+"""Every example of the README and of docs/ runs, and prints what it says it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.examples import LANGUAGES, PAGES, ROOT, examples, run_console, run_python
+
+
+@pytest.fixture
+def session_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with README.md and docs/, and none of the user's settings."""
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    monkeypatch.chdir(tmp_path)
+    for variable in [name for name in os.environ if name.startswith("TERCET_")]:
+        monkeypatch.delenv(variable)
+    return tmp_path
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_page_run_from_top_to_bottom(page: Path, session_folder: Path) -> None:
+    names: dict[str, object] = {"__name__": "__main__"}
+    for example in examples(page):
+        if example.language == "python":
+            run_python(example, page, names)
+        elif example.language == "console":
+            run_console(example, page)
+
+
+@pytest.mark.timeout(300)
+def test_readme_example_runs_as_a_plain_script(session_folder: Path) -> None:
+    code = next(example.code for example in examples(ROOT / "README.md") if example.language == "python")
+    (session_folder / "example.py").write_text(code, encoding="utf-8")
+
+    done = subprocess.run([sys.executable, "example.py"], capture_output=True, text=True, timeout=240, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    assert "docs/ingestion.md" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_its_language(page: Path) -> None:
+    assert {example.language for example in examples(page)} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
