@@ -228,7 +228,7 @@ class _WorkerProcess:
             )
 
     def parse(self, task: ParseTask, *, timeout_s: float) -> ParsedFile | Unparsed | None:
-        """Have one file parsed: the result, or why there is none; None: the process had ended before it saw the file."""
+        """Have one file parsed: the result, or why there is none; None: the process had ended before that."""
         if self._process.poll() is not None:
             return None
         answer = self._exchange({"path": task.path, "name": Path(task.path).name, "uri": task.uri}, timeout_s=timeout_s)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tercet.errors import SourceError
-from tercet.ingestion.sources import SourceFile, printable, scan_folder, stat_file
+from tercet.ingestion.parsers import FORMATS, format_of
+from tercet.ingestion.sources import Scan, SourceFile, printable, scan_folder, stat_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tercet.ingestion.ignore import GlobFilter
-    from tercet.ingestion.sources import Scan
     from tercet.memory.ledger import Root
 
 
@@ -98,8 +98,8 @@ def resolve_source(source: str | os.PathLike[str], known: Sequence[Root]) -> Sou
     namesake = next((root for root in known if root.name == path.name), None)
     if namesake is not None and Path(namesake.path).exists():
         raise SourceError(
-            f"This corpus already has a root named {path.name!r}, at {namesake.path}; the files of {path} would take its "
-            "uris.",
+            f"This corpus already has a root named {path.name!r}, at {namesake.path}; "
+            f"the files of {path} would take its uris.",
             remedy="Ingest it into another corpus (--corpus NAME), or rename one of the two folders.",
         )
     place = Place(name=path.name, path=str(path), root=namesake)
@@ -111,7 +111,6 @@ def resolve_source(source: str | os.PathLike[str], known: Sequence[Root]) -> Sou
 def find_files(
     source: Source,
     *,
-    formats: Collection[str],
     globs: GlobFilter | None = None,
     memories: Sequence[Path] = (),
     memory_marker: str = "",
@@ -122,25 +121,27 @@ def find_files(
         SourceError: The source cannot be read, is of no known format, or is itself a memory.
     """
     if source.is_file:
-        if source.path.suffix.lower() not in formats:
+        if not _readable(source.path.name):
             raise SourceError(
-                f"{source.path} has the format {source.path.suffix or 'without a suffix'!r}, which cannot be ingested.",
-                remedy=f"Known are {', '.join(sorted(formats))}.",
+                f"{printable(str(source.path))} is of no format that can be ingested.",
+                remedy=f"Known are {', '.join(sorted(FORMATS))}.",
             )
-        from tercet.ingestion.sources import Scan  # noqa: PLC0415
-
         return Scan(files=(SourceFile("", stat_file(source.path).stamp),))
     if memory_marker and (source.path / memory_marker).is_file():
         raise SourceError(f"{source.path} is a memory, not a source.", remedy="Name the folder with the documents.")
     base = Path(source.place.path) if source.place.below else source.path
     return scan_folder(
         source.path,
-        formats=formats,
+        readable=_readable,
         base=base if source.path.is_relative_to(base) else source.path,
         globs=globs,
         memories=memories,
         memory_marker=memory_marker,
     )
+
+
+def _readable(name: str) -> bool:
+    return format_of(name) is not None
 
 
 def _root_above(path: Path, known: Sequence[Root]) -> tuple[Root, str] | None:
@@ -167,7 +168,7 @@ def _nested(path: Path, known: Sequence[Root], own: Root | None) -> tuple[tuple[
 
 
 def _below(path: str, folder: str) -> str | None:
-    """``path`` below ``folder`` with ``/`` between segments; empty when they are the same, None when it is elsewhere."""
+    """``path`` below ``folder``, ``/`` between segments; empty when they are the same, None when it is elsewhere."""
     if path == folder:
         return ""
     start = folder.rstrip(os.sep) + os.sep

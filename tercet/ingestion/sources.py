@@ -15,7 +15,7 @@ from tercet.memory.stored import FileStamp
 from tercet.records import FileFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from tercet.ingestion.ignore import GlobFilter
 
@@ -83,7 +83,7 @@ def stat_file(path: Path) -> SourceFile:
 def scan_folder(
     top: Path,
     *,
-    formats: Collection[str],
+    readable: Callable[[str], bool],
     base: Path | None = None,
     globs: GlobFilter | None = None,
     memories: Sequence[Path] = (),
@@ -96,7 +96,7 @@ def scan_folder(
 
     Args:
         top: The folder to walk.
-        formats: Suffixes with the dot, lower case, of files that can be ingested.
+        readable: Whether a file of this name has a format that can be ingested.
         base: Folder whose ignore rules hold as well and which links must not leave; None: ``top``.
         globs: The caller's include and exclude globs.
         memories: Folders to pass over.
@@ -114,7 +114,7 @@ def scan_folder(
         raise SourceError(
             f"{printable(str(top))} cannot be listed: {_reason(error)}.", remedy="Check the path and its permissions."
         ) from None
-    walk = _Walk(formats, base, globs, prefix=prefix, memories=memories, memory_marker=memory_marker)
+    walk = _Walk(readable, base, globs, prefix=prefix, memories=memories, memory_marker=memory_marker)
     waiting = [(str(top), "", above)]
     while waiting:
         waiting.extend(walk.visit(*waiting.pop()))
@@ -131,7 +131,7 @@ class _Walk:
 
     def __init__(
         self,
-        formats: Collection[str],
+        readable: Callable[[str], bool],
         base: Path,
         globs: GlobFilter | None,
         *,
@@ -143,7 +143,7 @@ class _Walk:
         self.failures: list[FileFailure] = []
         self.unread: list[str] = []
         self.skipped = 0
-        self._formats = frozenset(formats)
+        self._readable = readable
         self._base = os.path.realpath(base)
         self._globs = globs
         self._memories = {_identity(path) for path in memories if path.exists()}
@@ -182,7 +182,7 @@ class _Walk:
                         and not (self._memories and _identity(entry) in self._memories)
                     ):
                         folders.append((entry.path, path + "/", levels))
-                elif name[name.rfind(".") :].lower() not in self._formats:
+                elif not self._readable(name):
                     self.skipped += 1
                 elif not (levels and ignored(self._prefix + path, levels)) and (
                     self._globs is None or self._globs.takes_file(path)

@@ -70,12 +70,13 @@ class _Worker:
             content_hash = hash_content(data)
             return self._document(data, content_hash, request)
         except TercetError as error:
-            reason = str(error)
+            if isinstance(error.__cause__, MemoryError):
+                return _exhausted(content_hash)
+            reason = str(error).removeprefix(f"{request['name']}: ")
         except RecursionError:
             reason = "is nested too deeply to be parsed"
         except MemoryError:
-            reason = "needs more memory than a parser process may take"
-            return {"error": reason, "content_hash": content_hash, "exhausted": True}
+            return _exhausted(content_hash)
         except Exception as error:  # a parser's bug must stay with the file that set it off
             reason = f"could not be parsed: {type(error).__name__}: {error}"[:500]
         return {"error": reason, "content_hash": content_hash}
@@ -89,6 +90,11 @@ class _Worker:
             for chunk in self._chunker.chunk(document, uri=request["uri"])
         ]
         return document_frame(content_hash, document, chunks)
+
+
+def _exhausted(content_hash: str) -> Frame:
+    reason = "needs more memory than a parser process may take"
+    return {"error": reason, "content_hash": content_hash, "exhausted": True}
 
 
 def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:

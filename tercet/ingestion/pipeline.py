@@ -1,0 +1,112 @@
+"""``ingest``: documents into semantic memory, incrementally and in two phases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+from tercet.errors import ConfigurationError
+from tercet.ingestion.from_documents import ingest_documents
+from tercet.ingestion.from_files import FileOptions, ingest_files
+from tercet.ingestion.run import Run, Target
+from tercet.records import Trust
+from tercet.settings import ParsingLimits
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tercet.ingestion.chunking import Chunker
+    from tercet.memory.memory import Memory
+    from tercet.records import Document, IngestReport, Progress
+
+
+def ingest(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    into: Memory,
+    documents: Iterable[Document] | None = None,
+    corpus: str = "docs",
+    tenant: str = "",
+    version: str = "",
+    trust: Trust = "internal",
+    chunker: Chunker | Literal["structural"] | None = "structural",
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    embed: Literal["now", "later"] = "now",
+    allow_delete: bool = False,
+    verify: bool = False,
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    limits: ParsingLimits | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> IngestReport:
+    """Bring a corpus in line with a file, a folder, or documents given as text.
+
+    Files that did not change since the last run cost a look at their time stamps. Files are parsed in processes of their
+    own; one that fails, hangs or crashes its parser is listed in the report and stops nothing, and what was stored of it
+    before stays. Documents of files that vanished from a walked folder are deleted; a single file deletes nothing.
+
+    First everything is stored and searchable by words (``report.searchable_s``), then the dense vectors are filled
+    in. A run that is interrupted, even by ``kill -9``, leaves a usable memory, and running it again completes it.
+
+    Args:
+        source: A file or folder. Uris are its name and the path below it, as in ``docs/guide/keys.md``.
+        into: The memory.
+        documents: Texts that are already extracted, instead of ``source``. Only these are touched. Text is read as
+            Markdown where the uri ends in ``.md``, else as paragraphs.
+        corpus: Name of the collection of documents.
+        tenant: Whom the documents belong to; empty: everybody.
+        version: Of the corpus, such as ``"2.1"``; versions live side by side.
+        trust: How far the texts may be believed when they reach a prompt.
+        chunker: ``"structural"`` cuts along headings and blocks to the memory's chunk size; None makes one chunk of
+            each document as given; or an object with ``chunk(document, uri=…)`` and ``version``.
+        include: Globs as in a ``.gitignore``; a file must match one. Files that no longer do count as vanished.
+        exclude: Globs of files and folders to leave out.
+        embed: ``"later"`` leaves the dense vectors to ``memory.semantic.embed_missing()`` or ``tercet embed``.
+        allow_delete: Go on even though the source is empty or more than a fifth of its known files vanished.
+        verify: Compare contents even where time stamps agree.
+        retry_failed: Try files again that failed before and did not change.
+        dry_run: Report what would be done, without parsing or writing anything.
+        limits: Processes, seconds and memory that parsing may take.
+        progress: Called after each step of ``scan``, ``parse``, ``index`` and ``embed``.
+
+    Raises:
+        SourceError: The source does not exist, holds nothing to ingest, or its name is taken in this corpus.
+        DeletionRefusedError: Too many files vanished; nothing was changed.
+        InputError: A document has no usable uri, or the uri of another.
+        ConfigurationError: The arguments contradict each other, or no parser process can be started.
+        MemoryLockedError: Another process holds the memory.
+
+    Example:
+        >>> import tempfile
+        >>> from tercet import Document, Memory, ingest
+        >>> with tempfile.TemporaryDirectory() as folder, Memory.open(folder, embedder="none") as memory:
+        ...     report = ingest(documents=[Document(uri="keys.md", text="Rotate keys every 90 days.")], into=memory)
+        ...     again = ingest(documents=[Document(uri="keys.md", text="Rotate keys every 90 days.")], into=memory)
+        >>> report.added, again.added, again.unchanged
+        (('keys.md',), (), 1)
+    """
+    if (source is None) == (documents is None):
+        raise ConfigurationError(
+            "ingest takes either a source or documents=.", remedy='Use ingest("docs/", into=memory) or documents=[…].'
+        )
+    if trust not in get_args(Trust):
+        raise ConfigurationError(f"trust={trust!r} is unknown.", remedy=f"Use one of {', '.join(get_args(Trust))}.")
+    if embed not in ("now", "later"):
+        raise ConfigurationError(f"embed={embed!r} is unknown.", remedy='Use "now" or "later".')
+    if not corpus:
+        raise ConfigurationError("A corpus needs a name.", remedy='Leave corpus= out for "docs".')
+    run = Run(into, Target(corpus=corpus, tenant=tenant, version=version, trust=trust), chunker, progress)
+    if documents is not None:
+        return ingest_documents(documents, run, embed=embed, dry_run=dry_run)
+    assert source is not None
+    options = FileOptions(
+        include=include,
+        exclude=exclude,
+        allow_delete=allow_delete,
+        verify=verify,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+        limits=limits or ParsingLimits(),
+    )
+    return ingest_files(source, run, options, embed=embed)
