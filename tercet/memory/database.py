@@ -42,7 +42,7 @@ from tercet.memory.schema import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table
+    from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table
 
     from tercet.settings import Durability
 
@@ -69,7 +69,7 @@ __all__ = [
 MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = []
 """Pairs (format version before, step to the next one). All steps that a memory needs run in one transaction."""
 
-_SCHEMA_LOCK = 0x7465726365740001
+SCHEMA_LOCK = 0x7465726365740001
 """Key of the PostgreSQL advisory lock under which the tables are made or migrated."""
 
 
@@ -221,7 +221,7 @@ class Database:
         *,
         conflict: Sequence[str],
         update: Sequence[str] | Mapping[str, Any] = (),
-    ) -> Executable:
+    ) -> Insert:
         """``INSERT … ON CONFLICT (conflict) DO UPDATE``, for both databases.
 
         Args:
@@ -270,7 +270,7 @@ class Database:
             )
         with self.write() as connection:
             if self.dialect == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
             found = _format_version(connection, self.name, create=create)  # another process may have been first
             if found is None:
                 schema.create_all(connection)

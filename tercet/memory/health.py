@@ -152,12 +152,12 @@ def _check_texts(database: Database) -> list[Problem]:
         live = select(versions.c.id).where(versions.c.state == "live").order_by(versions.c.id)
         for some in batches(list(connection.execute(live).scalars()), 50):
             texts = dict(
-                connection.execute(select(versions.c.id, versions.c.text).where(versions.c.id.in_(some))).tuples().all()
+                connection.execute(select(versions.c.id, versions.c.text).where(versions.c.id.in_(some))).all()
             )
             spans = select(chunks.c.version_id, chunks.c.chunk_id, chunks.c.start, chunks.c.end, chunks.c.text)
             for version_id, chunk_id, start, end, text in connection.execute(
                 spans.where(chunks.c.version_id.in_(some))
-            ).tuples():
+            ):
                 if texts[version_id][start:end] != text:
                     wrong.append(chunk_id)
     if not wrong:

@@ -127,5 +127,5 @@ class Ledger:
             .order_by(roots.c.name, files.c.path)
         )
         with self._database.read() as connection:
-            rows = connection.execute(query).tuples().all()
+            rows = connection.execute(query).all()
         return {f"{name}/{path}" if path else name: str(reason) for name, path, reason in rows}

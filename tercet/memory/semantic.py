@@ -143,7 +143,7 @@ class SemanticMemory:
             .group_by(frequencies.c.term)
         )
         with self._database.read() as connection:
-            return {int(term): int(count) for term, count in connection.execute(query).tuples()}
+            return {int(term): int(count) for term, count in connection.execute(query)}
 
     def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int) -> list[Candidate]:
         """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included."""
@@ -166,7 +166,7 @@ class SemanticMemory:
         found: dict[int, tuple[str, bool]] = {}
         with self._database.read() as connection:
             for some in batches(rows):
-                for row, chunk_id, embedded in connection.execute(query.where(chunks.c.id.in_(some))).tuples():
+                for row, chunk_id, embedded in connection.execute(query.where(chunks.c.id.in_(some))):
                     found[row] = (chunk_id, bool(embedded))
         return found
 
@@ -277,7 +277,7 @@ class SemanticMemory:
         found: dict[int, NDArray[np.float32]] = {}
         with self._database.read() as connection:
             for some in batches(rows):
-                for row, vector in connection.execute(query.where(chunks.c.id.in_(some))).tuples():
+                for row, vector in connection.execute(query.where(chunks.c.id.in_(some))):
                     found[row] = np.frombuffer(vector, dtype="<f4")
         return found
 

@@ -20,6 +20,7 @@ import os
 import socket
 import time
 from dataclasses import asdict, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -105,7 +106,7 @@ class SemanticWriter:
         assert len(set(named)) == len(named), "one batch holds each document once"
         with self._database.write() as connection:
             self._ensure_buckets(connection, new)
-            buckets = dict(connection.execute(select(corpora.c.id, corpora.c.length_bucket)).tuples().all())
+            buckets = dict(connection.execute(select(corpora.c.id, corpora.c.length_bucket)).all())
             document_ids = self._document_ids(connection, new)
             version_ids = self._insert_versions(connection, new, document_ids)
             points = [
@@ -150,7 +151,7 @@ class SemanticWriter:
         found = {
             (corpus_id, uri): key
             for some in batches(named)
-            for corpus_id, uri, key in connection.execute(query.where(place.in_(some))).tuples()
+            for corpus_id, uri, key in connection.execute(query.where(place.in_(some)))
         }
         return [found[one] for one in named]
 
@@ -287,7 +288,7 @@ class SemanticWriter:
                 .join(versions, versions.c.id == chunks.c.version_id)
                 .join(documents, documents.c.id == versions.c.document_id)
                 .where(versions.c.id.in_(some))
-            ).tuples()
+            )
             self._count(connection, [(corpus, TermCounts.from_bytes(terms)) for corpus, terms in rows], sign=-1)
             connection.execute(update(documents).where(documents.c.live_version.in_(some)).values(live_version=None))
             self._remove_versions(connection, some)
@@ -315,20 +316,29 @@ class SemanticWriter:
             terms, documents_with = np.unique(np.concatenate([terms.ids for terms in counts]), return_counts=True)
             if not len(terms):
                 continue
-            rows = [
-                {"corpus_id": corpus_id, "term": int(term), "count": sign * int(number)}
-                for term, number in zip(terms, documents_with, strict=True)
-            ]
-            add_frequencies = self._database.upsert(
-                frequencies,
-                conflict=("corpus_id", "term"),
-                update={"count": frequencies.c.count + excluded(frequencies.c.count)},
-            )
-            connection.execute(add_frequencies, rows)
+            numbers = (sign * documents_with).tolist()
+            self._add_frequencies(connection, corpus_id, terms.tolist(), numbers)
             if sign < 0:
                 connection.execute(
                     delete(frequencies).where(frequencies.c.corpus_id == corpus_id, frequencies.c.count <= 0)
                 )
+
+    def _add_frequencies(
+        self, connection: Connection, corpus_id: int, terms: Sequence[int], numbers: Sequence[int]
+    ) -> None:
+        """Add to the document frequencies of terms, in the driver's own form: these are most of the rows of a write."""
+        statement = self._database.upsert(
+            frequencies,
+            conflict=("corpus_id", "term"),
+            update={"count": frequencies.c.count + excluded(frequencies.c.count)},
+        ).compile(connection, column_keys=["corpus_id", "term", "count"])
+        rows = zip(repeat(corpus_id), terms, numbers)
+        if statement.positional:
+            connection.exec_driver_sql(str(statement), list(rows))
+        else:
+            connection.exec_driver_sql(
+                str(statement), [{"corpus_id": key, "term": term, "count": number} for key, term, number in rows]
+            )
 
     def drop_stale_points(self) -> None:
         """Delete the points of chunks that are gone, then forget their ids."""
@@ -418,7 +428,7 @@ def load_vectors(connection: Connection, fingerprint: str, keys: Sequence[bytes]
         query = select(embeddings.c.embed_key, embeddings.c.vector).where(
             embeddings.c.fingerprint == fingerprint, embeddings.c.embed_key.in_(some)
         )
-        found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in connection.execute(query).tuples())
+        found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in connection.execute(query))
     return found
 
 
