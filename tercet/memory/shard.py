@@ -1,0 +1,150 @@
+"""The directory of an embedded vector index: who holds it, what it was made for, and whether it is complete.
+
+lock          held by the process that has the index open; released by the system when that process dies
+holder.json   who that is; left behind by a crash, which tells the next one to flush what the log replayed
+index.json    what the index was made for, and whether the shard is ready or being (re)created
+shard/        the engine's files
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from tercet.errors import CorruptMemoryError, DiskFullError, MemoryLockedError
+from tercet.memory.vectors import IndexSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FREE_BYTES = 128 * 1024 * 1024
+"""Kept free on the disk: the engine writes through memory maps, and a full disk kills the process without an error."""
+
+REINDEX = "Run `tercet reindex`: it rebuilds the vectors from the database."
+
+_FORMAT = 1
+
+
+class ShardDirectory:
+    """One index directory, locked for as long as this object is held."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.shard = path / "shard"
+        self._description = path / "index.json"
+        self._holder = path / "holder.json"
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = FileLock(path / "lock", timeout=0, thread_local=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise locked(path, self._read_holder()) from error
+        self.crashed = self._holder.exists()
+        """The last holder did not release the directory."""
+        _write(self._holder, {"pid": os.getpid(), "command": " ".join(sys.argv)[:200]})
+
+    def release(self) -> None:
+        """Let others open the index."""
+        self._holder.unlink(missing_ok=True)
+        self._lock.release()
+
+    def is_ready(self, spec: IndexSpec) -> bool:
+        """Whether there is a complete shard for this spec; False: create one, there is nothing or half of one.
+
+        Raises:
+            CorruptMemoryError: The index was made for another spec, or its files are incomplete.
+        """
+        found = self._read_description()
+        if found is None:
+            if self.shard.exists():
+                raise CorruptMemoryError(f"the vector index {self.path} has lost its index.json.", remedy=REINDEX)
+            return False
+        state, made_for = found
+        if state != "ready":
+            return False
+        if made_for != spec:
+            raise CorruptMemoryError(
+                f"the vector index {self.path} was made for dimension {made_for.dimension} and the fields "
+                f"{', '.join(made_for.integers) or 'none'}, not for dimension {spec.dimension} and "
+                f"{', '.join(spec.integers) or 'none'}.",
+                remedy=REINDEX,
+            )
+        if not self.shard.exists():
+            raise CorruptMemoryError(f"the vector index {self.path} has lost its shard.", remedy=REINDEX)
+        return True
+
+    def begin(self, spec: IndexSpec) -> None:
+        """Remove the shard. A crash between this and ``finish`` leaves an index that the next opening makes anew."""
+        _write(self._description, self._describe("creating", spec))
+        shutil.rmtree(self.shard, ignore_errors=True)
+
+    def finish(self, spec: IndexSpec) -> None:
+        """The shard is complete."""
+        _write(self._description, self._describe("ready", spec))
+
+    def require_space(self, size: int) -> None:
+        """Check that ``size`` more bytes leave the reserve untouched.
+
+        Raises:
+            DiskFullError: They do not.
+        """
+        free = shutil.disk_usage(self.path).free
+        if free < FREE_BYTES + size:
+            raise DiskFullError(
+                f"the disk of {self.path} has {free / 2**20:.0f} MiB free; writing vectors needs "
+                f"{(FREE_BYTES + size) / 2**20:.0f}. Nothing was written by this call's current batch.",
+                remedy="Free some space and run the same command again.",
+            )
+
+    @staticmethod
+    def _describe(state: str, spec: IndexSpec) -> dict[str, object]:
+        return {"format": _FORMAT, "state": state, "dimension": spec.dimension, "integers": list(spec.integers)}
+
+    def _read_description(self) -> tuple[str, IndexSpec] | None:
+        try:
+            found = json.loads(self._description.read_text("utf-8"))
+            if found["format"] != _FORMAT:
+                raise CorruptMemoryError(
+                    f"the vector index {self.path} has the unknown format {found['format']!r}.", remedy=REINDEX
+                )
+            return str(found["state"]), IndexSpec(dimension=found["dimension"], integers=tuple(found["integers"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptMemoryError(f"{self._description} cannot be read: {error!r}.", remedy=REINDEX) from error
+
+    def _read_holder(self) -> str:
+        try:
+            found = json.loads(self._holder.read_text("utf-8"))
+            return f"process {found['pid']} ({found['command']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
+
+
+def locked(path: Path, holder: str) -> MemoryLockedError:
+    """The error for an index that somebody else has open."""
+    return MemoryLockedError(
+        f"the vector index {path} is in use by {holder}.",
+        remedy="Close it there first; to share a memory between processes, use a Qdrant server (`--qdrant URL`).",
+    )
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    """Replace a small file so that a crash or power loss leaves the old content or the new."""
+    draft = path.with_name(path.name + ".new")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
