@@ -1,0 +1,1 @@
+"""Agents: what acts on behalf of people, within bounds."""

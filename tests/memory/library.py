@@ -9,7 +9,7 @@ from typing import Any
 from tercet.memory.memory import Memory
 from tercet.memory.stored import IndexedChunk, NewVersion
 from tercet.models.lexical import Analyzer
-from tercet.records import Chunk
+from tercet.records import Chunk, DocumentFilter
 
 
 def new_version(memory: Memory, corpus_id: int, uri: str, texts: Sequence[str], **fields: Any) -> NewVersion:
@@ -32,8 +32,6 @@ def new_version(memory: Memory, corpus_id: int, uri: str, texts: Sequence[str], 
 
 def found_texts(memory: Memory, query: str, *, limit: int = 10, **where: Any) -> list[str]:
     """Texts of the lexical candidates for a query, best first."""
-    from tercet.records import DocumentFilter
-
     selection = memory.semantic.select(DocumentFilter(**where))
     terms = dict.fromkeys(Analyzer(memory.lexical).terms(query), 1)
     candidates = memory.semantic.lexical_candidates(terms, selection, limit=limit).candidates

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.memory.library import found_texts, new_version
 
 from tercet.errors import EmbedderMismatchError, InputError, MemoryLockedError
 from tercet.memory.health import check, status
@@ -14,6 +13,7 @@ from tercet.memory.memory import Memory
 from tercet.records import DocumentFilter
 from tercet.settings import ChunkingConfig
 from tercet.testing import HashEmbedder
+from tests.memory.library import found_texts, new_version
 
 
 @pytest.fixture
