@@ -1,0 +1,1 @@
+"""What is kept: the stores, the database and the vector index beneath them."""

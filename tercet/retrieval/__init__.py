@@ -1,0 +1,1 @@
+"""Choosing: one strategy a store, and the fusion of its signals."""
