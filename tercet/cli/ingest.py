@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tercet.records import IngestReport, Progress
 
 LISTED_PATHS = 20
+WORDS_ONLY = "none"
 
 
 class When(StrEnum):
@@ -91,8 +92,9 @@ def ingest(
 ) -> None:
     """Ingest a file or a folder; only what changed since the last time costs anything.
 
-    Formats: Markdown, reStructuredText, HTML, plain text, Python. A folder's .gitignore is respected. Text is searchable
-    by words within seconds; the dense vectors follow. Ctrl-C leaves a usable memory, and the same command goes on.
+    Formats: Markdown, reStructuredText, HTML, plain text, Python. A folder's .gitignore is respected. Text is
+    searchable by words within seconds; the dense vectors follow. Ctrl-C leaves a usable memory, and the same command
+    goes on.
 
     \b
     Examples:
@@ -133,10 +135,11 @@ def ingest(
             limits=ParsingLimits(workers=workers, timeout_s=timeout, memory_mb=worker_memory, max_file_mb=max_file),
             progress=_announce_searchable(progress) if embed is When.now and not dry_run else progress,
         )
+        spec = opened.embedder_record.spec if report.vectors_missing else ""
     if as_json:
         print_json(asdict(report))
     else:
-        _print_report(report)
+        _print_report(report, embedder=spec)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -157,7 +160,7 @@ def _announce_searchable(progress: Callable[[Progress], None] | None) -> Callabl
     return step
 
 
-def _print_report(report: IngestReport) -> None:
+def _print_report(report: IngestReport, *, embedder: str) -> None:
     verb = "would be " if report.dry_run else ""
     parts = [
         (len(report.added), "added"),
@@ -172,7 +175,7 @@ def _print_report(report: IngestReport) -> None:
     _print_paths("~", report.updated)
     _print_paths(">", [f"{old} → {new}" for old, new in report.renamed])
     _print_paths("-", report.deleted)
-    if not report.dry_run:
+    if report.chunks or report.embedded:
         vectors = f", {counted(report.embedded, 'text')} embedded" if report.embedded else ""
         typer.echo(
             f"{counted(report.chunks, 'chunk')} written{vectors}; searchable after {seconds(report.searchable_s)}, "
@@ -182,7 +185,9 @@ def _print_report(report: IngestReport) -> None:
         typer.echo(
             f"{counted(report.truncated, 'document')} longer than the embedder reads; the rest is found by words only"
         )
-    if report.vectors_missing:
+    if embedder == WORDS_ONLY:
+        typer.echo("This memory has no embedder: it is searched by words only")
+    elif report.vectors_missing:
         typer.echo(f"{counted(report.vectors_missing, 'chunk')} without a dense vector yet; `tercet embed` makes them")
     cleaned = {uri: found for uri, found in report.findings.items() if found}
     if cleaned:
@@ -236,6 +241,8 @@ def embed(
         spec = opened.embedder_record.spec
     if as_json:
         print_json({"embedder": spec, "embedded": count, "vectors_missing": missing})
+    elif spec == WORDS_ONLY:
+        typer.echo("This memory has no embedder; choose one: tercet embed --embedder all-MiniLM-L6-v2")
     elif count or missing:
         typer.echo(f"{counted(count, 'text')} embedded with {spec}; {counted(missing, 'chunk')} without a vector")
     else:

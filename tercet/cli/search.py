@@ -67,10 +67,10 @@ def search(
         corpus=corpus, version=version, tenant=tenant, where=where, ranges=ranges, paths=path, as_of=as_of
     )
     with waiting("Opening the memory", quiet=as_json):
-        from tercet.retrieval.semantic import SemanticRetriever
-
         opened = open_memory(memory, database=database, qdrant=qdrant, embedder=embedder)
     with opened:
+        from tercet.retrieval.semantic import SemanticRetriever
+
         model = opened.embedder_record.spec
         with waiting(f"Loading the embedding model {model} and searching", quiet=as_json):
             retriever = SemanticRetriever(
