@@ -18,6 +18,7 @@ from tercet.errors import (
     CorruptMemoryError,
     EngineUnavailableError,
     ForkedProcessError,
+    MemoryLockedError,
     StoreError,
     TercetError,
 )
@@ -34,7 +35,7 @@ from tercet.memory.points import (
     cosine,
     ranked,
 )
-from tercet.memory.shard import REINDEX, ShardDirectory, locked
+from tercet.memory.shard import REINDEX, ShardDirectory
 from tercet.memory.vectors import AnyOf, Condition, IndexSpec, Neighbor, Point, SparseVector, VectorFilter
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def open_edge(path: Path, spec: IndexSpec, *, durability: Durability = "process"
         raise
 
 
-def remove_edge(path: Path) -> None:
+def drop_edge(path: Path) -> None:
     """Remove an index, whatever its state, so that ``open_edge`` makes a new one. It must not be open anywhere.
 
     Raises:
@@ -374,7 +375,10 @@ def _wrapped(directory: ShardDirectory, *, damaged: bool = False) -> Iterator[No
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         if "WouldBlock" in str(error):
-            raise locked(directory.path, "another process") from error
+            raise MemoryLockedError(
+                f"the shard of the vector index {directory.path} is open in a process that holds no lock on it.",
+                remedy="End that process.",
+            ) from error
         if damaged:
             raise CorruptMemoryError(f"{directory.path} cannot be opened: {error}", remedy=REINDEX) from error
         raise StoreError(f"the vector index {directory.path} failed: {error}") from error

@@ -67,20 +67,29 @@ def open_server(
         >>> [hit.id for hit in index.nearest_dense(np.array([1, 1], np.float32), limit=5)]
         [7]
     """
-    if not isinstance(url, str):
-        return ServerIndex(url, collection, spec, where="the Qdrant client given", owned=False)
-    where = _without_password(url)
+    client, owned = _client(url, api_key), isinstance(url, str)
     try:
-        client = QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT, check_compatibility=False)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{where!r} is not the URL of a Qdrant server: {error}.", remedy="Give one like http://localhost:6333."
-        ) from error
-    try:
-        return ServerIndex(client, collection, spec, where=where, owned=True)
+        return ServerIndex(client, collection, spec, where=_where(url), owned=owned)
     except BaseException:
-        client.close()
+        if owned:
+            client.close()
         raise
+
+
+def drop_server(url: str | QdrantClient, collection: str, *, api_key: str | None = None) -> None:
+    """Remove a collection, whatever it was made for, so that ``open_server`` makes a new one; none is fine too.
+
+    Raises:
+        StoreError: The server cannot be reached, or refuses.
+    """
+    where = _where(url)
+    client = _client(url, api_key)
+    try:
+        with _wrapped(collection, where):
+            client.delete_collection(collection)
+    finally:
+        if isinstance(url, str):
+            client.close()
 
 
 class ServerIndex:
@@ -200,23 +209,8 @@ class ServerIndex:
         with self._lock:
             if self._closed:
                 raise StoreError(f"the vector index {self._name!r} at {self._where} is closed.")
-            try:
+            with _wrapped(self._name, self._where):
                 yield self._client
-            except TercetError:
-                raise
-            except UnexpectedResponse as error:
-                raise self._refused(error) from error
-            except (ApiException, ValueError, KeyError, OSError) as error:
-                raise StoreError(
-                    f"the vector index {self._name!r} at {self._where} failed: {error}",
-                    remedy="Check that the Qdrant server runs there, or name another with `--qdrant URL`.",
-                ) from error
-
-    def _refused(self, error: UnexpectedResponse) -> StoreError:
-        what = f"the Qdrant server at {self._where} refused: {error.status_code} {error.reason_phrase}"
-        if error.status_code in {401, 403}:
-            return StoreError(f"{what}.", remedy="Give the server's API key.")
-        return StoreError(f"{what}: {error.content[:300].decode(errors='replace')}")
 
     def _create(self) -> None:
         version = tuple(int(part) for part in self._client.info().version.split(".")[:2])
@@ -360,6 +354,39 @@ def _condition(condition: Condition) -> models.FieldCondition:
     return models.FieldCondition(key=condition.field, range=models.Range(gte=condition.low, lte=condition.high))
 
 
-def _without_password(url: str) -> str:
+def _client(url: str | QdrantClient, api_key: str | None) -> QdrantClient:
+    if not isinstance(url, str):
+        return url
+    try:
+        return QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT, check_compatibility=False)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{_where(url)} is not the URL of a Qdrant server: {error}.", remedy="Give one like http://localhost:6333."
+        ) from error
+
+
+def _where(url: str | QdrantClient) -> str:
+    """The server in words, without a password."""
+    if not isinstance(url, str):
+        return "the given client"
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+@contextmanager
+def _wrapped(collection: str, where: str) -> Iterator[None]:
+    """Turn what the client raises into ours."""
+    try:
+        yield
+    except TercetError:
+        raise
+    except UnexpectedResponse as error:
+        what = f"the Qdrant server at {where} refused: {error.status_code} {error.reason_phrase}"
+        if error.status_code in {401, 403}:
+            raise StoreError(f"{what}.", remedy="Give the server's API key.") from error
+        raise StoreError(f"{what}: {error.content[:300].decode(errors='replace')}") from error
+    except (ApiException, ValueError, KeyError, OSError) as error:
+        raise StoreError(
+            f"the vector index {collection!r} at {where} failed: {error}",
+            remedy="Check that the Qdrant server runs there, or name another with `--qdrant URL`.",
+        ) from error

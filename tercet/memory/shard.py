@@ -1,9 +1,8 @@
 """The directory of an embedded vector index: who holds it, what it was made for, and whether it is complete.
 
-lock          held by the process that has the index open; released by the system when that process dies
-holder.json   who that is; left behind by a crash, which tells the next one to flush what the log replayed
-index.json    what the index was made for, and whether the shard is ready or being (re)created
-shard/        the engine's files
+- ``lock`` is held by the process that has the index open; ``lock.json`` names it, and stays where that process died;
+- ``index.json`` says what the index was made for, and whether the shard is ready or being (re)created;
+- ``shard`` holds the engine's files.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from tercet.errors import CorruptMemoryError, DiskFullError, MemoryLockedError
+from tercet.errors import CorruptMemoryError, DiskFullError
+from tercet.memory.lock import FolderLock
 from tercet.memory.vectors import IndexSpec
 
 if TYPE_CHECKING:
@@ -37,20 +34,15 @@ class ShardDirectory:
         self.path = path
         self.shard = path / "shard"
         self._description = path / "index.json"
-        self._holder = path / "holder.json"
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = FileLock(path / "lock", timeout=0, thread_local=False)
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise locked(path, self._read_holder()) from error
-        self.crashed = self._holder.exists()
-        """The last holder did not release the directory."""
-        _write(self._holder, {"pid": os.getpid(), "command": " ".join(sys.argv)[:200]})
+        self._lock = FolderLock(path)
+        note = self._lock.holder()
+        self._lock.acquire()
+        self.crashed = note is not None
+        """The last holder died with the index open."""
 
     def release(self) -> None:
         """Let others open the index."""
-        self._holder.unlink(missing_ok=True)
         self._lock.release()
 
     def is_ready(self, spec: IndexSpec) -> bool:
@@ -117,21 +109,6 @@ class ShardDirectory:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptMemoryError(f"{self._description} cannot be read: {error!r}.", remedy=REINDEX) from error
-
-    def _read_holder(self) -> str:
-        try:
-            found = json.loads(self._holder.read_text("utf-8"))
-            return f"process {found['pid']} ({found['command']})"
-        except (OSError, ValueError, KeyError, TypeError):
-            return "another process"
-
-
-def locked(path: Path, holder: str) -> MemoryLockedError:
-    """The error for an index that somebody else has open."""
-    return MemoryLockedError(
-        f"the vector index {path} is in use by {holder}.",
-        remedy="Close it there first; to share a memory between processes, use a Qdrant server (`--qdrant URL`).",
-    )
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
