@@ -1,0 +1,290 @@
+"""Search in semantic memory: BM25 and dense candidates, fused into one ranking, each hit cited and explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tercet.errors import ConfigurationError, InputError
+from tercet.models.lexical import Analyzer, bm25_weights, term_id
+from tercet.records import Citation, DocumentFilter, Explanation, Hit, LegExplanation, Provenance, SearchResult
+from tercet.retrieval.diversity import maximal_marginal_relevance
+from tercet.retrieval.fusion import FusedChunk, Leg, fuse
+from tercet.retrieval.rerank import Reranker, rerank_scores
+from tercet.sanitize import sanitize
+from tercet.settings import RetrievalConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tercet.memory.semantic import SemanticMemory
+    from tercet.memory.stored import Selection, StoredChunk
+    from tercet.models.embedding import Embedder
+
+MAX_QUERY_CHARACTERS = 32_000
+"""Longer queries are refused: they are documents, and each of their words would be looked up."""
+DIVERSITY_POOL = 5
+"""Diversity picks among this many times the hits asked for."""
+
+
+class Ranked(NamedTuple):
+    """A chunk in the order in which it will be returned."""
+
+    chunk: FusedChunk
+    rerank_score: float | None = None
+
+    @property
+    def score(self) -> float:
+        """What the hit is returned with."""
+        return self.chunk.score if self.rerank_score is None else self.rerank_score
+
+
+class Query(NamedTuple):
+    """A query as the legs see it."""
+
+    text: str
+    terms: Mapping[str, int]
+    idf: Mapping[str, float]
+
+
+class SemanticRetriever:
+    """Searches the documents of a memory by words and by meaning.
+
+    Args:
+        memory: The store, ``memory.semantic``.
+        config: Fusion, leg weights, floor, expansion and diversity. A leg of weight 0 is not searched.
+        reranker: Orders the best hits again; its scores then replace the fused ones.
+        rerank_depth: How many of the fused hits the reranker reads (more when more hits are asked for).
+
+    Example:
+        >>> from tercet import Memory, SemanticRetriever
+        >>> with Memory.open("my-memory") as memory:  # doctest: +SKIP
+        ...     for hit in SemanticRetriever(memory.semantic).search("rotate an API key", limit=3):
+        ...         print(hit.score, hit.citation)
+    """
+
+    def __init__(
+        self,
+        memory: SemanticMemory,
+        *,
+        config: RetrievalConfig | None = None,
+        reranker: Reranker | None = None,
+        rerank_depth: int = 50,
+    ) -> None:
+        if rerank_depth < 1:
+            raise ConfigurationError(f"rerank_depth must be at least 1, got {rerank_depth}.")
+        self.config = config or RetrievalConfig()
+        self._memory = memory
+        self._reranker = reranker
+        self._rerank_depth = rerank_depth
+        self._analyzer = Analyzer(memory.lexical)
+
+    def search(
+        self, query: str, *, limit: int = 10, where: DocumentFilter | None = None, explain: bool = False
+    ) -> SearchResult:
+        """Find the chunks that answer a query best.
+
+        Args:
+            query: What is looked for, in any words. It is data: hidden and control characters are removed first.
+            limit: How many hits at most; exactly as many when that many exist. Above ``config.candidates`` the legs
+                give as many candidates as hits are asked for, which can change scores a little.
+            where: What may be searched; a document that it excludes is never returned.
+            explain: Give each hit its ``Explanation``.
+
+        Returns:
+            Hits, best first, equal scores by chunk id. ``degraded`` names what was missing: ``"dense"`` (no embedder),
+            ``"dense 43 %"`` (vectors still to come), ``"diversity"`` (not applied, some vectors are missing).
+
+        Raises:
+            InputError: The query is empty, or longer than 32,000 characters, or ``limit`` is below 1.
+            ConfigurationError: The settings ask for vectors and the memory has no embedder.
+            EmbedderUnavailableError: The memory's embedder cannot be loaded.
+        """
+        text = _checked(query, limit)
+        selection = self._memory.select(where or DocumentFilter())
+        legs, looked_for, degraded = self._legs(text, selection, max(self.config.candidates, limit))
+        fused = [
+            chunk
+            for chunk in fuse(legs, method=self.config.fusion, rrf_k=self.config.rrf_k)
+            if chunk.score >= self.config.floor
+        ]
+        ranked, stored = self._rerank(text, fused, limit)
+        if self.config.diversity:
+            ranked, complete = self._diversify(ranked, limit)
+            degraded = degraded if complete else (*degraded, "diversity")
+        hits = self._hits(ranked, stored, limit, looked_for if explain else None)
+        return SearchResult(query=text, hits=hits, degraded=degraded)
+
+    # -- candidates --------------------------------------------------------------------------------------------------
+
+    def _legs(self, text: str, selection: Selection, limit: int) -> tuple[list[Leg], Query, tuple[str, ...]]:
+        legs: list[Leg] = []
+        looked_for = Query(text, {}, {})
+        degraded: tuple[str, ...] = ()
+        embedder = self._embedder()
+        if self.config.lexical_weight:
+            terms: dict[str, int] = {}
+            for term in self._analyzer.terms(text):
+                terms[term] = terms.get(term, 0) + 1
+            found = self._memory.lexical_candidates(terms, selection, limit=limit)
+            looked_for = Query(text, terms, found.idf)
+            legs.append(
+                Leg(
+                    name="lexical",
+                    weight=self.config.lexical_weight,
+                    candidates=found.candidates,
+                    searched=bool(terms),  # a query of stop words says nothing about any chunk
+                )
+            )
+        if self.config.dense_weight and embedder is None:
+            degraded = ("dense",)
+        elif self.config.dense_weight and embedder is not None:
+            with_vector, total = self._memory.coverage(selection)
+            if with_vector < total:
+                degraded = (f"dense {100 * with_vector // total} %",)
+            candidates = (
+                self._memory.dense_candidates(embedder.embed_query(text), selection, limit=limit) if with_vector else []
+            )
+            legs.append(
+                Leg(
+                    name="dense",
+                    weight=self.config.dense_weight,
+                    candidates=candidates,
+                    searched=bool(with_vector),
+                )
+            )
+        return legs, looked_for, degraded
+
+    def _embedder(self) -> Embedder | None:
+        config = self.config
+        if not (config.dense_weight or config.diversity):
+            return None
+        embedder = self._memory.embedder
+        if embedder is None and (config.diversity or not config.lexical_weight):
+            asked = "diversity" if config.diversity else "lexical_weight=0"
+            raise ConfigurationError(
+                f"RetrievalConfig({asked}) needs dense vectors, and this memory has no embedder.",
+                remedy="Leave it out, or give the memory an embedder: tercet embed --embedder all-MiniLM-L6-v2",
+            )
+        return embedder
+
+    # -- order -------------------------------------------------------------------------------------------------------
+
+    def _rerank(
+        self, text: str, fused: Sequence[FusedChunk], limit: int
+    ) -> tuple[list[Ranked], dict[int, StoredChunk]]:
+        if self._reranker is None:
+            return [Ranked(chunk) for chunk in fused], {}
+        depth = max(self._rerank_depth, limit * DIVERSITY_POOL if self.config.diversity else limit)
+        head = fused[:depth]
+        stored = self._memory.load([chunk.row for chunk in head])
+        head = [chunk for chunk in head if chunk.row in stored]
+        texts = [stored[chunk.row].chunk.embedded_text for chunk in head]
+        scores = rerank_scores(self._reranker, text, texts) if texts else []
+        ranked = [Ranked(chunk, score) for chunk, score in zip(head, scores, strict=True)]
+        ranked.sort(key=lambda item: (-item.score, item.chunk.chunk_id, item.chunk.row))
+        return ranked, stored
+
+    def _diversify(self, ranked: Sequence[Ranked], limit: int) -> tuple[list[Ranked], bool]:
+        """Reorder the best of the ranking; False when vectors that this needs are missing and the order was kept."""
+        pool, rest = list(ranked[: limit * DIVERSITY_POOL]), list(ranked[limit * DIVERSITY_POOL :])
+        if not pool:
+            return rest, True
+        vectors = self._memory.vectors([item.chunk.row for item in pool])
+        if any(item.chunk.row not in vectors for item in pool):
+            return list(ranked), False
+        relevance = [item.score for item in pool]
+        if self._reranker is not None or self.config.fusion == "rrf":  # their scales are not that of a cosine
+            low, width = relevance[-1], relevance[0] - relevance[-1]
+            relevance = [(score - low) / width if width else 1.0 for score in relevance]
+        matrix = np.stack([vectors[item.chunk.row] for item in pool])
+        order = maximal_marginal_relevance(relevance, matrix, diversity=self.config.diversity, limit=len(pool))
+        return [pool[position] for position in order] + rest, True
+
+    # -- hits --------------------------------------------------------------------------------------------------------
+
+    def _hits(
+        self, ranked: Sequence[Ranked], stored: dict[int, StoredChunk], limit: int, looked_for: Query | None
+    ) -> tuple[Hit, ...]:
+        """Read only the chunks that are returned; one that another process has just removed gives way to the next."""
+        hits: list[Hit] = []
+        position = 0
+        while len(hits) < limit and position < len(ranked):
+            batch = ranked[position : position + limit - len(hits)]
+            position += len(batch)
+            loaded = stored or self._memory.load([item.chunk.row for item in batch])
+            hits.extend(
+                self._hit(item, loaded[item.chunk.row], looked_for) for item in batch if item.chunk.row in loaded
+            )
+        return tuple(hits)
+
+    def _hit(self, item: Ranked, stored: StoredChunk, looked_for: Query | None) -> Hit:
+        chunk = stored.chunk
+        return Hit(
+            chunk_id=chunk.id,
+            text=chunk.text,
+            score=item.score,
+            citation=Citation(
+                uri=stored.uri,
+                corpus=stored.corpus,
+                version=stored.version,
+                title=stored.title,
+                heading_path=chunk.heading_path,
+                anchor=chunk.anchor,
+                start=chunk.start,
+                end=chunk.end,
+                line_start=chunk.line_start,
+                line_end=chunk.line_end,
+            ),
+            provenance=Provenance(store="semantic", source=stored.uri, trust=stored.trust),
+            metadata=stored.metadata,
+            explanation=None if looked_for is None else self._explanation(item, stored, looked_for),
+            context=self._memory.section(stored.row) if self.config.expand == "parent" else "",
+        )
+
+    def _explanation(self, item: Ranked, stored: StoredChunk, looked_for: Query) -> Explanation:
+        legs = tuple(
+            LegExplanation(
+                leg=part.leg,
+                score=part.score,
+                rank=part.rank,
+                normalized=part.normalized,
+                weight=part.weight,
+                available=part.available,
+                terms=self._term_scores(stored, looked_for) if part.leg == "lexical" and part.rank else {},
+            )
+            for part in item.chunk.parts
+        )
+        return Explanation(fusion=self.config.fusion, legs=legs, rerank_score=item.rerank_score)
+
+    def _term_scores(self, stored: StoredChunk, looked_for: Query) -> dict[str, float]:
+        """BM25 contribution of each query term that the chunk holds, largest first."""
+        lexical = self._memory.lexical
+        weights = bm25_weights(stored.terms, average_length=stored.average_length, k1=lexical.k1, b=lexical.b)
+        by_id = dict(zip(stored.terms.ids.tolist(), weights.tolist(), strict=True))
+        found = {
+            term: times * looked_for.idf[term] * by_id[term_id(term)]
+            for term, times in looked_for.terms.items()
+            if term in looked_for.idf and term_id(term) in by_id
+        }
+        return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def _checked(query: str, limit: int) -> str:
+    """The query without hidden characters; raises ``InputError`` for what cannot be searched."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise InputError(
+            f"limit must be a whole number of at least 1, got {limit!r}.", remedy="Ask for 10, for example."
+        )
+    if not isinstance(query, str):
+        raise InputError(f"a query must be text, got {type(query).__name__}.", remedy="Pass a string.")
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise InputError(
+            f"the query has {len(query):,} characters, more than {MAX_QUERY_CHARACTERS:,}.",
+            remedy="Search for the question or the passage that matters, not for a whole document.",
+        )
+    text = sanitize(query)[0].strip()
+    if not text:
+        raise InputError("the query is empty.", remedy="Give at least one word to search for.")
+    return text
