@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, versions
-from tercet.memory.writing import batches
+from tercet.memory.points import batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from qdrant_client import QdrantClient
+
     from tercet.memory.database import Database
     from tercet.memory.ledger import Ledger
     from tercet.memory.lock import FolderLock
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tercet.records import Progress
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
+COLLECTION = "tercet-semantic"
+"""Where a server keeps the vectors of semantic memory."""
 LEXICAL_ONLY = "none"
 """Names no embedder: the memory is searched by words, and every result says so."""
 
@@ -56,7 +59,8 @@ class Memory:
         database: Database,
         *,
         path: Path | None,
-        qdrant: str | None,
+        qdrant: str | QdrantClient | None,
+        qdrant_api_key: str | None,
         embedder: Embedder | str | None,
         chunking: ChunkingConfig,
         lexical: LexicalConfig,
@@ -71,6 +75,7 @@ class Memory:
         self.lexical = lexical
         self.database = database
         self._qdrant = qdrant
+        self._qdrant_api_key = qdrant_api_key
         self._durability = durability
         self._given = embedder
         self._resolved: Embedder | None = None
@@ -95,7 +100,8 @@ class Memory:
         path: str | Path | None = None,
         *,
         database: str | None = None,
-        qdrant: str | None = None,
+        qdrant: str | QdrantClient | None = None,
+        qdrant_api_key: str | None = None,
         embedder: Embedder | str | None = None,
         chunking: ChunkingConfig | None = None,
         lexical: LexicalConfig | None = None,
@@ -108,7 +114,8 @@ class Memory:
         Args:
             path: A folder, for the embedded engines. Leave it out when ``database`` and ``qdrant`` are given.
             database: ``postgresql://…``, together with ``qdrant``.
-            qdrant: URL of a Qdrant server that keeps the vectors; also possible beside a folder.
+            qdrant: URL of a Qdrant server (or a client) that keeps the vectors; also possible beside a folder.
+            qdrant_api_key: For a server that asks for one.
             embedder: An embedder, its name (a model, a folder with one, or ``"none"``), or None for the one the memory
                 was made with (``all-MiniLM-L6-v2`` for a new one).
             chunking: How documents are cut from now on; None keeps what the memory was made with.
@@ -142,6 +149,7 @@ class Memory:
                 opened,
                 path=folder,
                 qdrant=qdrant,
+                qdrant_api_key=qdrant_api_key,
                 embedder=embedder,
                 chunking=_stored(opened, "chunking", chunking, ChunkingConfig()),
                 lexical=_stored(opened, "lexical", lexical, LexicalConfig()),
@@ -282,7 +290,7 @@ class Memory:
             if self._qdrant is not None:
                 from tercet.memory.server import open_server  # noqa: PLC0415
 
-                self._index = open_server(self._qdrant, "tercet-semantic", spec)
+                self._index = open_server(self._qdrant, COLLECTION, spec, api_key=self._qdrant_api_key)
             else:
                 from tercet.memory.edge import open_edge  # noqa: PLC0415
 
@@ -300,9 +308,11 @@ class Memory:
         if self._qdrant is not None:
             from tercet.memory.server import drop_server  # noqa: PLC0415
 
-            drop_server(self._qdrant, "tercet-semantic")
+            drop_server(self._qdrant, COLLECTION, api_key=self._qdrant_api_key)
         else:
-            shutil.rmtree(self._index_path(), ignore_errors=True)
+            from tercet.memory.edge import drop_edge  # noqa: PLC0415
+
+            drop_edge(self._index_path())
         return self._open_index()
 
     def _refuse_other_lexical(self, lexical: LexicalConfig) -> None:

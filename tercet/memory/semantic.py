@@ -13,11 +13,12 @@ import numpy as np
 from sqlalchemy import func, select
 
 from tercet.memory.database import chunks, corpora, documents, embeddings, frequencies, versions
+from tercet.memory.points import batches
 from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
 from tercet.memory.vectorizing import Vectorizer
 from tercet.memory.vectors import Neighbor, SparseVector
-from tercet.memory.writing import SemanticWriter, batches
+from tercet.memory.writing import SemanticWriter
 from tercet.models.lexical import TermCounts, bucket_length, idf, term_id
 from tercet.records import Chunk, DocumentFilter, Progress
 

@@ -9,8 +9,9 @@ import numpy as np
 from sqlalchemy import Row, delete, func, select, update
 
 from tercet.memory.database import chunks, corpora, documents, embeddings, meta, versions
+from tercet.memory.points import batches
 from tercet.memory.vectors import Point
-from tercet.memory.writing import batches, load_vectors
+from tercet.memory.writing import load_vectors
 from tercet.models.lexical import TermCounts, bucket_length
 from tercet.records import Progress, embedded_text
 

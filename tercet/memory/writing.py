@@ -21,7 +21,7 @@ import socket
 import time
 from dataclasses import asdict, replace
 from itertools import repeat
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, tuple_, update
@@ -39,6 +39,7 @@ from tercet.memory.database import (
     stale_points,
     versions,
 )
+from tercet.memory.points import BATCH, batches
 from tercet.memory.selection import attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
@@ -55,18 +56,8 @@ if TYPE_CHECKING:
     from tercet.memory.vectors import VectorIndex
     from tercet.settings import LexicalConfig
 
-T = TypeVar("T")
-
 LEASE_S = 600.0
 """How long a pending write may take before another process may clear it away (shared databases)."""
-BATCH = 500
-"""Rows named in one statement or points in one call; keeps well below every engine's limit of parameters."""
-
-
-def batches(items: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    """Cut a sequence into runs of at most ``size``."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 class SemanticWriter:
