@@ -128,7 +128,7 @@ def _database_file(folder: Path, *, create: bool) -> Path:
 def _postgresql(text: str, *, durability: Durability, read_only: bool) -> tuple[Engine, str, None]:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
         scheme = text.partition("://")[0]
