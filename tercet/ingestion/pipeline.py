@@ -42,9 +42,10 @@ def ingest(
 ) -> IngestReport:
     """Bring a corpus in line with a file, a folder, or documents given as text.
 
-    Files that did not change since the last run cost a look at their time stamps. Files are parsed in processes of their
-    own; one that fails, hangs or crashes its parser is listed in the report and stops nothing, and what was stored of it
-    before stays. Documents of files that vanished from a walked folder are deleted; a single file deletes nothing.
+    Files that did not change since the last run cost a look at their time stamps. Files are parsed in processes of
+    their own; one that fails, hangs or crashes its parser is listed in the report and stops nothing, and what was
+    stored of it before stays. Documents of files that vanished from a walked folder are deleted; a single file deletes
+    nothing.
 
     First everything is stored and searchable by words (``report.searchable_s``), then the dense vectors are filled
     in. A run that is interrupted, even by ``kill -9``, leaves a usable memory, and running it again completes it.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits
 
+_COMMAND = ("-m", "tercet.ingestion.worker")
 _START_TIMEOUT_S = 60.0
 _WINDOW = 256
 _WINDOW_CHARACTERS = 32_000_000
@@ -199,7 +200,7 @@ class _WorkerProcess:
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
         try:
             self._process = subprocess.Popen(  # our own module, no shell
-                [sys.executable, "-m", "tercet.ingestion.worker"],
+                [sys.executable, *_COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,

@@ -29,15 +29,19 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
         max_bytes: The largest file to read.
 
     Raises:
-        ParseError: It cannot be read, is no regular file, or is too large. The message is a reason without the name.
+        ParseError: It cannot be read, is no regular file, is too large, or changes while it is read. The message is a
+            reason without the name.
     """
     try:
         with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise ParseError("is not a regular file")
-            data = file.read(max_bytes + 1)
+            if status.st_size > max_bytes:
+                raise ParseError(f"is larger than {max_bytes / 1e6:g} MB, the limit for one file")
+            data = file.read(status.st_size + 1)
     except OSError as error:
         raise ParseError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if len(data) > max_bytes:
-        raise ParseError(f"is larger than {max_bytes / 1e6:g} MB, the limit for one file")
+    if len(data) != status.st_size:
+        raise ParseError("changed while it was read; run again when it is complete")
     return data
