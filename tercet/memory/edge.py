@@ -201,6 +201,7 @@ class EdgeIndex:
     def clear(self) -> None:
         """Remove every point by making the shard anew; a crash on the way leaves an empty index."""
         with self._running() as shard:
+            self._directory.require_space(0)
             shard.close()
             self._shard = None
             self._create()
@@ -217,17 +218,15 @@ class EdgeIndex:
             return
         with self._lock:
             shard, self._shard = self._shard, None
-            if shard is None:
-                return
             try:
-                with _wrapped(self._directory):
-                    shard.flush()
-                    shard.close()
+                if shard is not None:
+                    with _wrapped(self._directory):
+                        shard.flush()
+                        shard.close()
             finally:
                 self._directory.release()
 
     def _create(self) -> None:
-        self._directory.require_space(0)
         self._directory.begin(self._spec)
         with _wrapped(self._directory):
             shard = engine.EdgeShard.create(str(self._directory.shard), _config(self._spec))

@@ -66,8 +66,9 @@ class ShardDirectory:
                 f"{', '.join(spec.integers) or 'none'}.",
                 remedy=REINDEX,
             )
-        if not self.shard.exists():
-            raise CorruptMemoryError(f"the vector index {self.path} has lost its shard.", remedy=REINDEX)
+        # The engine itself would open a shard without segments as an empty one.
+        if not (self.shard / "edge_config.json").exists() or not any(self.shard.glob("segments/*/segment.json")):
+            raise CorruptMemoryError(f"the vector index {self.path} has lost files of its shard.", remedy=REINDEX)
         return True
 
     def begin(self, spec: IndexSpec) -> None:
