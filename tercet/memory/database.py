@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import event, inspect, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from tercet.errors import (
     ConfigurationError,
@@ -240,13 +238,23 @@ class Database:
             ... )  # doctest: +SKIP
             >>> connection.execute(add, rows)  # doctest: +SKIP
         """
-        insert: Any = (sqlite_insert if self.dialect == "sqlite" else postgresql_insert)(table)
+        insert = self._insert(table)
         if rows is not None:
             insert = insert.values([dict(row) for row in rows])
         if not update:
             return insert.on_conflict_do_nothing(index_elements=list(conflict))  # type: ignore[no-any-return]
         changes = dict(update) if isinstance(update, Mapping) else {name: excluded(table.c[name]) for name in update}
         return insert.on_conflict_do_update(index_elements=list(conflict), set_=changes)  # type: ignore[no-any-return]
+
+    def _insert(self, table: Table) -> Any:  # noqa: ANN401  # the two classes share no base with on_conflict_*
+        if self.dialect == "sqlite":
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert  # noqa: PLC0415
+
+            return sqlite_insert(table)
+        # Loading this dialect costs 40 ms, which a folder should not pay.
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert  # noqa: PLC0415
+
+        return postgresql_insert(table)
 
     def checkpoint(self) -> None:
         """SQLite: move the write-ahead log into the file and empty it, so that erased text is nowhere in the folder.
@@ -340,10 +348,10 @@ def _refuse_nul(
     _statement: str,
     parameters: Sequence[Any],
     _context: object,
-    executemany: bool,
+    _executemany: bool,
 ) -> None:
     """PostgreSQL cannot keep NUL in text; SQLite could, but such a memory could never move."""
-    several = executemany and bool(parameters) and isinstance(parameters[0], dict | tuple | list)
+    several = isinstance(parameters, list) and bool(parameters) and isinstance(parameters[0], dict | tuple | list)
     for row in parameters if several else (parameters,):  # batched INSERT … RETURNING passes one flat row
         for value in row.values() if isinstance(row, dict) else row:
             if isinstance(value, str) and "\0" in value:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_client import QdrantClient
+from sqlalchemy import update
 
 from tercet.errors import EmbedderMismatchError, InputError, MemoryLockedError
+from tercet.memory.database import versions
 from tercet.memory.health import check, status
 from tercet.memory.memory import Memory
 from tercet.records import DocumentFilter
@@ -16,8 +20,22 @@ from tercet.testing import HashEmbedder
 from tests.memory.library import found_texts, new_version
 
 
+@pytest.fixture(params=["embedded", "by-url"])
+def memory(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Memory]:
+    """A memory in a folder, and one on PostgreSQL and the server adapter: both keep every promise below."""
+    if request.param == "embedded":
+        with Memory.open(tmp_path / "memory", embedder=HashEmbedder()) as opened:
+            yield opened
+        return
+    database = request.getfixturevalue("postgres_url")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Payload indexes have no effect in the local Qdrant")
+        with Memory.open(database=database, qdrant=QdrantClient(":memory:"), embedder=HashEmbedder()) as opened:
+            yield opened
+
+
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memory]:
+def folder_memory(tmp_path: Path) -> Iterator[Memory]:
     with Memory.open(tmp_path / "memory", embedder=HashEmbedder()) as opened:
         yield opened
 
@@ -193,8 +211,9 @@ def test_reindex_rebuilds_the_same_index_without_embedding(memory: Memory, docs:
         np.testing.assert_array_equal(before[key].sparse.values, point.sparse.values)
 
 
-def test_a_rebuild_that_was_killed_is_finished_at_the_next_claim(memory: Memory, docs: int, tmp_path: Path) -> None:
-    memory.semantic.put([new_version(memory, docs, "a", ["one"])])
+def test_a_rebuild_that_was_killed_is_finished_at_the_next_claim(folder_memory: Memory, tmp_path: Path) -> None:
+    memory = folder_memory
+    memory.semantic.put([new_version(memory, memory.ledger.corpus("docs"), "a", ["one"])])
     memory.semantic.embed_missing()
     memory.semantic.index.clear()
     memory.database.set_meta("reindexing", "1")
@@ -219,6 +238,8 @@ def test_what_stayed_pending_is_cleared_away_and_the_old_version_lives_on(memory
 
     assert found_texts(memory, "text") == ["old text"]
     assert status(memory).unfinished == 2
+    with memory.database.write() as connection:  # on a shared database, only once the writer's lease has run out
+        connection.execute(update(versions).values(lease_until=0))
     memory.semantic.recover()
     assert status(memory).unfinished == 0
     assert found_texts(memory, "text") == ["old text"]
@@ -268,8 +289,9 @@ def test_settings_are_remembered_and_another_embedder_is_refused_until_it_is_cha
         assert check(memory) == []
 
 
-def test_a_second_opener_is_told_who_holds_the_memory_but_may_look(memory: Memory, docs: int, tmp_path: Path) -> None:
-    memory.semantic.put([new_version(memory, docs, "a", ["one"])])
+def test_a_second_opener_is_told_who_holds_the_memory_but_may_look(folder_memory: Memory, tmp_path: Path) -> None:
+    corpus = folder_memory.ledger.corpus("docs")
+    folder_memory.semantic.put([new_version(folder_memory, corpus, "a", ["one"])])
     with Memory.open(tmp_path / "memory", embedder=HashEmbedder()) as second:
         assert status(second).corpora[0].documents == 1
         with pytest.raises(MemoryLockedError, match="process"):
