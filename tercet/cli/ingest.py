@@ -19,6 +19,7 @@ from tercet.cli.options import (
     open_memory,
 )
 from tercet.cli.output import counted, note, print_json, printable, progress_shown, seconds
+from tercet.errors import SourceError
 from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def ingest(
     """
     from tercet.ingestion.pipeline import ingest as run
 
+    if not source.exists():  # before a memory is made for nothing
+        raise SourceError(f"There is no {str(source)!r} to ingest.", remedy="Name a file or a folder.")
     with (
         open_memory(
             memory,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +96,7 @@ def search_document(result: SearchResult) -> dict[str, Any]:
 
 def _print_result(result: SearchResult, *, section: bool) -> None:
     if result.degraded:
-        note(f"Incomplete: {', '.join(result.degraded)}. Words are searched in full; see `tercet status`.")
+        note(_explain_degradation(result.degraded))
     if not result.hits:
         typer.echo("No hits. Other words, a wider filter, or `tercet status` to see what was ingested.")
         return
@@ -104,13 +106,17 @@ def _print_result(result: SearchResult, *, section: bool) -> None:
         _print_hit(number, hit, section=section)
 
 
+def _explain_degradation(degraded: tuple[str, ...]) -> str:
+    if degraded == ("dense",):
+        return "Searched by words only (degraded: dense). `tercet status` tells whether this memory has an embedder."
+    return f"Searched with what is there (degraded: {', '.join(degraded)}). `tercet embed` makes the missing vectors."
+
+
 def _print_hit(number: int, hit: Hit, *, section: bool) -> None:
     typer.echo(typer.style(f"{number:>2}. ", bold=True), nl=False)
     typer.echo(typer.style(printable(str(hit.citation)), fg="cyan"), nl=False)
     typer.echo(typer.style(f"  {hit.score:.3f}", dim=True))
-    lines = [
-        line for line in printable(hit.context if section and hit.context else hit.text).split("\n") if line.strip()
-    ]
+    lines = _wrapped(printable(hit.context if section and hit.context else hit.text))
     shown = lines if section else lines[:SHOWN_LINES]
     for line in shown:
         typer.echo(f"    {line}")
@@ -118,6 +124,17 @@ def _print_hit(number: int, hit: Hit, *, section: bool) -> None:
         typer.echo(f"    … {len(lines) - len(shown)} more lines")
     if hit.explanation is not None:
         _print_explanation(hit.explanation)
+
+
+def _wrapped(text: str) -> list[str]:
+    """The lines of a text without blank ones, long ones folded to the width of the terminal."""
+    width = max(40, shutil.get_terminal_size((120, 24)).columns - 4)
+    return [
+        part
+        for line in text.split("\n")
+        if line.strip()
+        for part in textwrap.wrap(line, width, drop_whitespace=False, replace_whitespace=False)
+    ]
 
 
 def _print_explanation(explanation: Explanation) -> None:
