@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from tercet.errors import EmbedderUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,3 +54,66 @@ class Embedder(Protocol):
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Embed one query; returns a finite unit vector, shape ``(dimension,)``."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderFacts:
+    """What would embed, and from where: shown by ``tercet doctor``."""
+
+    spec: str
+    source: Literal["folder", "cache", "package", "hub"]
+    path: Path
+    dimension: int
+    max_tokens: int
+    dtype: str
+    """What this processor would compute in."""
+    fingerprint: str
+    weights_ok: bool | None
+    """Whether the weights have the published SHA-256; None where this project knows no published one."""
+
+
+def resolve_embedder(spec: str) -> Embedder:
+    """The embedder a specification names. Loads no weights; may download them if they are nowhere on this machine.
+
+    Args:
+        spec: A folder with a sentence-transformers model, or a model name: ``"all-MiniLM-L6-v2"``, ``"owner/model"``.
+            ``"none"`` is not an embedder; whoever allows it handles it before.
+
+    Raises:
+        EmbedderUnavailableError: It is nowhere on this machine and cannot be downloaded; says how to install it.
+
+    Example:
+        >>> resolve_embedder("all-MiniLM-L6-v2").dimension
+        384
+    """
+    from tercet.models.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
+
+    return SentenceTransformersEmbedder(spec)
+
+
+def describe(spec: str) -> EmbedderFacts:
+    """Say what ``resolve_embedder`` would find on this machine, reading the weights' hash but not asking the hub.
+
+    Raises:
+        EmbedderUnavailableError: It is nowhere on this machine.
+    """
+    from tercet.models.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
+
+    embedder = SentenceTransformersEmbedder(spec, use_hub=False)
+    weights_ok = None
+    if embedder.folder.pinned:
+        try:
+            embedder.folder.verify()
+            weights_ok = True
+        except EmbedderUnavailableError:
+            weights_ok = False
+    return EmbedderFacts(
+        spec=embedder.spec,
+        source=embedder.folder.source,
+        path=embedder.folder.path,
+        dimension=embedder.dimension,
+        max_tokens=embedder.max_tokens,
+        dtype=embedder.dtype,
+        fingerprint=embedder.fingerprint,
+        weights_ok=weights_ok,
+    )

@@ -26,7 +26,7 @@ class HuggingFaceTokens:
     """
 
     def __init__(self, file: Path) -> None:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # noqa: PLC0415
 
         try:
             content = file.read_bytes()

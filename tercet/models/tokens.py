@@ -57,6 +57,6 @@ def token_counter(tokenizer_file: Path | None) -> TokenCounter:
     """
     if tokenizer_file is None:
         return WordEstimate()
-    from tercet.models.huggingface_tokens import HuggingFaceTokens
+    from tercet.models.huggingface_tokens import HuggingFaceTokens  # noqa: PLC0415
 
     return HuggingFaceTokens(tokenizer_file)
