@@ -1,7 +1,7 @@
 """Python source: code blocks under the names of the classes and functions they define.
 
-The text is the source. A heading block for a symbol is empty (``start == end``), placed where its code begins, decorators
-and the comments above included: the code stays in the block that follows, and its heading path becomes
+The text is the source. A heading block for a symbol is empty (``start == end``), placed where its code begins,
+decorators and the comments above included: the code stays in the block that follows, and its heading path becomes
 ``("Class", "method")``. Level 1 is a symbol of the module. Code of the module after a symbol stands under the heading
 ``module``, as no heading can end another.
 """
