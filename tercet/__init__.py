@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tercet.agents.agent import Agent, Answer
+    from tercet.agents.quoting import Quote
     from tercet.errors import TercetError
     from tercet.ingestion.pipeline import ingest
     from tercet.memory.memory import Memory
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __version__: str
 
 _HOME = {
+    "Agent": "tercet.agents.agent",
+    "Answer": "tercet.agents.agent",
     "Chunk": "tercet.records",
     "ChunkingConfig": "tercet.settings",
     "Citation": "tercet.records",
@@ -51,6 +55,7 @@ _HOME = {
     "ParsingLimits": "tercet.settings",
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
+    "Quote": "tercet.agents.quoting",
     "RetrievalConfig": "tercet.settings",
     "Scope": "tercet.records",
     "SearchResult": "tercet.records",
@@ -61,6 +66,8 @@ _HOME = {
 }
 
 __all__ = [
+    "Agent",
+    "Answer",
     "Chunk",
     "ChunkingConfig",
     "Citation",
@@ -75,6 +82,7 @@ __all__ = [
     "ParsingLimits",
     "Progress",
     "Provenance",
+    "Quote",
     "RetrievalConfig",
     "Scope",
     "SearchResult",
