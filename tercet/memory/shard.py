@@ -66,7 +66,7 @@ class ShardDirectory:
                 f"{', '.join(spec.integers) or 'none'}.",
                 remedy=REINDEX,
             )
-        # The engine itself would open a shard without segments as an empty one.
+        # The engine itself would open a shard without segments, with what its log happens to hold.
         if not (self.shard / "edge_config.json").exists() or not any(self.shard.glob("segments/*/segment.json")):
             raise CorruptMemoryError(f"the vector index {self.path} has lost files of its shard.", remedy=REINDEX)
         return True
