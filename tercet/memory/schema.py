@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 FORMAT_VERSION = 1
@@ -124,12 +126,10 @@ chunks = Table(
     UniqueConstraint("version_id", "chunk_id"),
     sqlite_autoincrement=True,
 )
-Index(
-    "chunks_without_vector",
-    chunks.c.version_id,
-    sqlite_where=chunks.c.embedded.is_(False),
-    postgresql_where=chunks.c.embedded.is_(False),
-)
+# As text, because an Index with postgresql_where= loads that dialect: 80 ms for everybody.
+for _dialect, _false in (("sqlite", "0"), ("postgresql", "false")):
+    _create = f"CREATE INDEX chunks_without_vector ON chunks (version_id) WHERE embedded IS {_false}"
+    event.listen(chunks, "after_create", DDL(_create).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
 frequencies = Table(
     "frequencies",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, inspect, select, update
 
 from tercet.errors import InputError, StoreError
 from tercet.memory.database import Database, corpora, documents, excluded, frequencies, meta, roots
@@ -191,6 +191,11 @@ def test_several_openers_at_once_make_one_memory(place):
     with Database.open(place) as database:
         assert len(names(database)) == 6
         assert database.get_meta("format_version") == 1
+
+
+def test_chunks_without_a_vector_have_an_index_of_their_own(database):
+    with database.read() as connection:
+        assert "chunks_without_vector" in {index["name"] for index in inspect(connection).get_indexes("chunks")}
 
 
 def test_closing_twice_does_nothing(place):
