@@ -163,13 +163,10 @@ def _version(document: Document, content_hash: str, run: Run, corpus_id: int) ->
 def _parsed(document: Document, *, as_given: bool) -> ParsedDocument:
     """The document's text, sanitized, in blocks: by Markdown where the uri ends so, else by paragraphs."""
     title, in_title = sanitize(document.title)
+    text, in_text = sanitize(document.text)
+    findings = (*in_text, *in_title)
     if as_given:
-        text, findings = sanitize(document.text)
-        return ParsedDocument(text=text, blocks=(), title=title, findings=(*findings, *in_title))
-    try:
-        data = document.text.encode()
-    except UnicodeEncodeError:
-        raise ParseError("holds characters that are no valid Unicode (half a surrogate pair)") from None
+        return ParsedDocument(text=text, blocks=(), title=title, findings=findings)
     markdown = format_of(document.uri) == "markdown"
-    parsed = parse(data, name="document.md" if markdown else "document.txt")
-    return replace(parsed, title=title or parsed.title, findings=(*parsed.findings, *in_title))
+    parsed = parse(text.encode(), name="document.md" if markdown else "document.txt")
+    return replace(parsed, title=title or parsed.title, findings=(*findings, *parsed.findings))

@@ -199,7 +199,7 @@ class _WorkerProcess:
         self._timed_out = False
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
         try:
-            self._process = subprocess.Popen(  # our own module, no shell
+            self._process = subprocess.Popen(  # noqa: S603  # our own module, no shell
                 [sys.executable, *_COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -33,7 +33,10 @@ from tercet.models.tokens import token_counter
 from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and resource limits")
-MARKDOWN = "---\ntitle: Keys\nteam: [security, ops]\n---\n# Keys\n\nRotate `API_KEY` – every 90 days. 🔑\n\n## Why\n\nThey leak.\n"
+MARKDOWN = (
+    "---\ntitle: Keys\nteam: [security, ops]\n---\n"
+    "# Keys\n\nRotate `API_KEY` every 90 days: naïve keys 🔑 leak.\n\n## Why\n\nThey leak.\n"
+)
 
 # Runs the real worker around parsers that misbehave as the text of the file asks for.
 MISBEHAVING = """
@@ -59,11 +62,11 @@ sys.exit(main())
 """
 
 
-def make_pool(*, chunking: ChunkingConfig | None = ChunkingConfig(), **limits) -> ParserPool:
+def make_pool(*, chunks: bool = True, **limits) -> ParserPool:
     return ParserPool(
         limits=ParsingLimits(**{"workers": 2, **limits}),
         lexical=LexicalConfig(),
-        chunking=chunking,
+        chunking=ChunkingConfig() if chunks else None,
         tokenizer_file=None,
     )
 
@@ -102,7 +105,7 @@ def test_a_worker_answers_what_parsing_in_process_gives(tmp_path):
 
 
 def test_without_chunking_a_worker_answers_with_blocks(tmp_path):
-    with make_pool(chunking=None) as pool:
+    with make_pool(chunks=False) as pool:
         [(_, answer)] = pool.run(tasks(tmp_path, {"keys.md": MARKDOWN}))
     assert isinstance(answer, ParsedFile)
     assert answer.chunks is None
