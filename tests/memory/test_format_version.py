@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import select
+from pathlib import Path
 
+import pytest
+from sqlalchemy import inspect, select
+
+from tercet import DocumentFilter, Memory, SemanticRetriever
 from tercet.errors import CorruptMemoryError, FormatVersionError
 from tercet.memory import database as module
+from tercet.memory.backup import restore
 from tercet.memory.database import FORMAT_VERSION, Database, corpora, meta
+from tercet.testing import HashEmbedder
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -97,3 +104,42 @@ def test_a_memory_that_does_not_say_its_format_is_damaged(place, value):
         )
     with pytest.raises(CorruptMemoryError, match="format"):
         Database.open(place)
+
+
+@pytest.fixture(params=range(1, FORMAT_VERSION + 1))
+def past(request: pytest.FixtureRequest, tmp_path) -> Path:
+    """A memory restored from the committed backup of each format there ever was."""
+    restore(FIXTURES / f"memory-v{request.param}" / "memory.backup", tmp_path / "past")
+    return tmp_path / "past"
+
+
+def test_a_memory_of_every_past_format_is_opened_and_searched(past):
+    with Memory.open(past, create=False, embedder=HashEmbedder(16)) as memory:
+        found = SemanticRetriever(memory.semantic).search("how often do I rotate keys")
+        assert (found[0].citation.uri, found[0].text) == ("keys.md", "Rotate keys every thirty days.")
+        assert found[0].metadata == {"team": "support", "year": 2024}
+        assert found.degraded == ()
+        assert {hit.citation.uri for hit in found} == {"keys.md", "returns.md"}
+        acme = SemanticRetriever(memory.semantic).search("Acme", where=DocumentFilter(tenant="acme"), limit=1)
+        assert [hit.citation.uri for hit in acme] == ["a.md"]
+
+
+def shape(database: Database) -> dict[str, object]:
+    """Columns, keys and indexes of all tables."""
+    with database.read() as connection:
+        found = inspect(connection)
+        return {
+            table: (
+                {column["name"]: (str(column["type"]), column["nullable"]) for column in found.get_columns(table)},
+                found.get_pk_constraint(table)["constrained_columns"],
+                sorted(str(index["name"]) for index in found.get_indexes(table)),
+                sorted(str(unique["column_names"]) for unique in found.get_unique_constraints(table)),
+            )
+            for table in found.get_table_names()
+        }
+
+
+def test_every_past_format_is_migrated_to_the_tables_of_a_new_memory(past, tmp_path):
+    """Fails when the tables change without a new FORMAT_VERSION, its migration and its fixture."""
+    with Database.open(past) as old, Database.open(tmp_path / "new") as new:
+        assert shape(old) == shape(new)
