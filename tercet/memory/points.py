@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
@@ -49,9 +49,15 @@ def checked_integer(value: object, what: str, *, low: int, high: int) -> int:
     Raises:
         VectorError: It is something else.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, SupportsIndex):
+    if type(value) is int:
+        number = value
+    elif isinstance(value, (bool, np.bool_)):
         raise VectorError(f"{what} must be an integer, got {value!r}.")
-    number = operator.index(value)
+    else:
+        try:
+            number = operator.index(cast("SupportsIndex", value))
+        except TypeError as error:
+            raise VectorError(f"{what} must be an integer, got {value!r}.") from error
     if not low <= number <= high:
         raise VectorError(f"{what} must be between {low} and {high}, got {number}.")
     return number
@@ -120,21 +126,26 @@ def checked_sparse(vector: SparseVector) -> SparseVector:
         )
     if terms.size == 0:
         return SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
-    if terms.dtype.kind not in "iu" or int(terms.min()) < 0 or int(terms.max()) > _LARGEST_TERM:
-        raise VectorError("term ids of a sparse vector must be integers of 32 bits, zero or more.")
-    if weights.dtype.kind not in "fiu":
-        raise VectorError(f"weights of a sparse vector must be real numbers, got {weights.dtype}.")
-    with np.errstate(over="ignore"):
-        values = weights.astype(np.float32)
-    if not np.isfinite(values).all():
+    if terms.dtype != np.uint32:
+        if terms.dtype.kind not in "iu" or int(terms.min()) < 0 or int(terms.max()) > _LARGEST_TERM:
+            raise VectorError("term ids of a sparse vector must be integers of 32 bits, zero or more.")
+        terms = terms.astype(np.uint32)
+    if weights.dtype != np.float32:
+        if weights.dtype.kind not in "fiu":
+            raise VectorError(f"weights of a sparse vector must be real numbers, got {weights.dtype}.")
+        with np.errstate(over="ignore"):
+            weights = weights.astype(np.float32)
+    if not np.isfinite(weights).all():
         raise VectorError("a sparse vector holds NaN, infinity or a weight beyond float32.")
-    indices = terms.astype(np.uint32)
-    order = np.argsort(indices, kind="stable")
-    indices, values = indices[order], values[order]
-    if (indices[1:] == indices[:-1]).any():
-        raise VectorError(f"a sparse vector holds term {indices[:-1][indices[1:] == indices[:-1]][0]} twice.")
-    kept = values != 0
-    return SparseVector(indices[kept], values[kept])
+    if not (terms[1:] > terms[:-1]).all():
+        order = np.argsort(terms)
+        terms, weights = terms[order], weights[order]
+        again = terms[1:] == terms[:-1]
+        if again.any():
+            raise VectorError(f"a sparse vector holds term {terms[1:][again][0]} twice.")
+    if not weights.all():
+        terms, weights = terms[weights != 0], weights[weights != 0]
+    return SparseVector(np.ascontiguousarray(terms), np.ascontiguousarray(weights))
 
 
 def checked_pairs(ids: Sequence[int], vectors: Sequence[SparseVector]) -> dict[int, SparseVector]:
@@ -231,9 +242,11 @@ def _checked_payload(payload: Mapping[str, int | Sequence[int]], spec: IndexSpec
             raise VectorError(
                 f"the payload field {name!r} is not one of the index ({', '.join(spec.integers) or 'none'})."
             )
-        if isinstance(value, (str, bytes)):
+        if type(value) is int:
+            checked[name] = _checked_value(value, name)
+        elif isinstance(value, (str, bytes)):
             raise VectorError(f"the payload field {name!r} must hold integers, got {value!r}.")
-        if isinstance(value, (Sequence, np.ndarray)):
+        elif isinstance(value, (Sequence, np.ndarray)):
             checked[name] = [_checked_value(item, name) for item in value]
         else:
             checked[name] = _checked_value(value, name)
