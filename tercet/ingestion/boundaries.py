@@ -28,8 +28,8 @@ class Cut(NamedTuple):
 Rule = Callable[[str, int, int], list[Cut]]
 """Cuts of ``text[start:end]``, ascending, the first at ``start``."""
 
-_ITEM, _PARAGRAPH, _SENTENCE, LINE, _CLAUSE, _WORD, CLUSTER = 5, 4, 3, 2, 1, 0, -1
-"""How good a place the beginning of each is for a cut."""
+BLOCK, _ITEM, _PARAGRAPH, _SENTENCE, LINE, INTRODUCED, _CLAUSE, _WORD, _CLUSTER = 7, 6, 5, 4, 3, 2, 1, 0, -1
+"""How good a place the beginning of each is for a cut; introduced: a block after a paragraph that ends in a colon."""
 
 FENCE = re.compile(r"[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?(`{3,}+|~{3,}+)")
 _MARKER = re.compile(r"([ \t]*+)(?:[-*+•‣◦]|\d{1,9}[.)]|#\.)[ \t]")
@@ -152,20 +152,20 @@ def _code_strength(body: str, above: str, *, outer: bool) -> int:
 
 
 def _clusters(stride: int, text: str, start: int, end: int) -> list[Cut]:
-    cuts = [Cut(start, CLUSTER)]
+    cuts = [Cut(start, _CLUSTER)]
     position = start + stride
     while position < end:
         # A cluster of more than 32 code points is no letter: Unicode's stream-safe text (UAX 15) stops at 30 marks.
         stop = next((at for at in range(position, min(position + 32, end)) if _separable(text, at)), position + 32)
         if stop >= end:
             break
-        cuts.append(Cut(stop, CLUSTER))
+        cuts.append(Cut(stop, _CLUSTER))
         position = stop + stride
     return cuts
 
 
 def _points(_text: str, start: int, end: int) -> list[Cut]:
-    return [Cut(offset, CLUSTER) for offset in range(start, end)]
+    return [Cut(offset, _CLUSTER) for offset in range(start, end)]
 
 
 def _separable(text: str, at: int) -> bool:

@@ -13,10 +13,11 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
 from tercet.errors import ConfigurationError
+from tercet.ingestion.boundaries import BLOCK, INTRODUCED
 from tercet.ingestion.packing import pack
 from tercet.ingestion.prefixes import repeated_lead, shortened
 from tercet.ingestion.sections import Section, sections
-from tercet.ingestion.splitting import BLOCK, INTRODUCED, Atom, finer, split
+from tercet.ingestion.splitting import Atom, finer, split
 from tercet.records import Chunk, embedded_text
 
 if TYPE_CHECKING:
@@ -231,7 +232,8 @@ def _token_starts(text: str, counter: TokenCounter) -> array[int]:
         stop = len(text)
         if stop - position > _WINDOW:
             stop = text.rfind("\n", position, position + _WINDOW) + 1 or position + _WINDOW
-        starts.extend(position + offset for offset in counter.starts(text[position:stop]))
+        found = counter.starts(text[position:stop])
+        starts.extend([position + offset for offset in found] if position else found)
         position = stop
     return starts
 

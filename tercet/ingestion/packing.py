@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from tercet.ingestion.boundaries import INTRODUCED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tercet.ingestion.splitting import Atom
 
-_FULL = 5 / 8
+_FULL = 0.55
 _SPARSE = 1 / 4
 
 
@@ -50,8 +52,9 @@ def pack(
 def _best(text: str, atoms: Sequence[Atom], first: int, costs: Sequence[int], limit: int) -> int:
     for share in (_FULL, _SPARSE):
         stops = [first + 1 + index for index, spent in enumerate(costs) if spent >= share * limit]
-        if stops:
-            strongest = max(atoms[stop].strength for stop in stops)
+        strongest = max((atoms[stop].strength for stop in stops), default=INTRODUCED)
+        # An introduction rather opens the next chunk, with what it introduces, than closes this one.
+        if stops and (strongest != INTRODUCED or share == _SPARSE):
             return min(
                 (stop for stop in stops if atoms[stop].strength == strongest),
                 key=lambda stop: (_checksum(text, atoms[stop]), -stop),

@@ -30,17 +30,27 @@ _ABBREVIATIONS = frozenset(
     for line in (
         # English
         "mr mrs ms dr prof sr jr st rev gen col capt lt sgt gov sen rep hon pres vs etc e.g i.e eg ie cf al approx est",
-        "fig figs eq eqs sec ch chap vol vols pp ed eds no nos op art inc ltd co corp dept univ assn bros ave blvd rd",
-        "jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun min max incl resp viz ca",
+        "ed eds op inc ltd co corp dept univ assn bros ave blvd rd min max incl resp viz ca",
+        "jan feb mar apr jun jul aug sep sept oct nov dec tue wed thu fri",
         # German
-        "bzw z.b d.h u.a usw ggf evtl nr abs str hr fr bspw vgl sog s.o s.u i.d.r u.u zzgl inkl abb tab kap bd hrsg",
+        "bzw z.b d.h u.a usw ggf evtl str hr fr bspw vgl sog s.o s.u i.d.r u.u zzgl inkl hrsg",
         # French, Spanish, Italian, Dutch
-        "m mm mme mlle p.ex c.-à-d env av apr sra srta ud uds ee.uu p.ej págs pág núm sig dott sig.ra ecc bijv enz",
+        "m mm mme mlle p.ex c.-à-d env av apr sra srta ud uds ee.uu p.ej sig dott sig.ra ecc bijv enz",
         # Russian
-        "т.е т.д т.п т.к др пр г гг ул им стр рис см напр тыс млн млрд руб",
+        "т.е т.д т.п т.к др пр г гг ул им см напр тыс млн млрд руб",
     )
     for word in line.split()
 )
+
+_BEFORE_NUMBERS = frozenset(
+    word
+    for line in (
+        "no nos fig figs eq eqs sec ch chap vol vols p pp art",
+        "nr abs abb tab kap bd págs pág núm стр рис",
+    )
+    for word in line.split()
+)
+"""Abbreviations where a number follows, and else words that may end a sentence: "No." is an answer too."""
 
 _MONTHS = re.compile(r"(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b")
 
@@ -73,7 +83,8 @@ def _ends_sentence(text: str, start: int, mark: int, following: int) -> bool:
         return True
     before = _WORD_BEFORE.search(text, max(start, mark - _LOOK_BACK), mark)
     word = before.group() if before else ""
-    if word.lower() in _ABBREVIATIONS:
+    lower = word.lower()
+    if lower in _ABBREVIATIONS or (lower in _BEFORE_NUMBERS and text[following].isdigit()):
         return False
     if len(word) == 1 and word.isupper():
         return False

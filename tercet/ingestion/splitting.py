@@ -38,11 +38,6 @@ class _Span(NamedTuple):
     strength: int
 
 
-BLOCK = 6
-INTRODUCED = 2
-"""Strength before a block that the paragraph above introduces with a colon."""
-
-
 def split(text: str, block: Block, *, strength: int, room: int, measure: Measure) -> list[Atom]:
     """Cut a block into atoms that each cost at most ``room``, as far as code points allow.
 
