@@ -6,7 +6,7 @@ import platform
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,8 +18,8 @@ from tercet.errors import MemoryLockedError, MemoryNotFoundError, TercetError
 
 if TYPE_CHECKING:
     from tercet.memory.memory import Memory
-    from tercet.records import Progress
 
+DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 PACKAGES = (
     "sqlalchemy",
     "qdrant-client",
@@ -50,21 +50,18 @@ def run_checks(
     embedder: str | None,
     database: str | None,
     qdrant: str | None,
-    progress: Callable[[Progress], None] | None,
 ) -> list[Check]:
     """Look at everything; a check that fails never stops the others."""
     found = [*_installation(needs_engine=qdrant is None)]
     opened: Memory | None = None
     try:
         opened = open_memory(memory, database=database, qdrant=qdrant, create=False)
+        found += [_embedder(embedder or opened.embedder_record.spec), *_memory(opened, repair=repair)]
     except MemoryNotFoundError as error:
-        found.append(Check("memory", True, f"none at {str(memory)!r} yet", error.remedy))
+        found += [_embedder(embedder or DEFAULT_EMBEDDER)]
+        found += [Check("memory", True, f"none at {str(memory)!r} yet", error.remedy)]
     except TercetError as error:
-        found.append(Check("memory", False, error.message, error.remedy))
-    try:
-        found.append(_embedder(embedder, opened))
-        if opened is not None:
-            found += _memory(opened, repair=repair)
+        found += [_embedder(embedder or DEFAULT_EMBEDDER), Check("memory", False, error.message, error.remedy)]
     finally:
         if opened is not None:
             opened.close()
@@ -100,22 +97,22 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _embedder(named: str | None, memory: Memory | None) -> Check:
-    from tercet.models.embedding import resolve_embedder
+def _embedder(spec: str) -> Check:
+    from tercet.models.embedding import describe
 
-    spec = named or (memory.embedder_record.spec if memory is not None else "all-MiniLM-L6-v2")
     if spec == "none":
         return Check("embedder", True, "none: this memory is searched by words only")
     try:
-        resolved = resolve_embedder(spec)
+        facts = describe(spec)
     except TercetError as error:
         return Check("embedder", False, error.message, error.remedy)
-    return Check(
-        "embedder",
-        True,
-        f"{resolved.spec}: {resolved.dimension} dimensions, {resolved.max_tokens} tokens, "
-        f"fingerprint {resolved.fingerprint}",
+    detail = (
+        f"{facts.spec} ({facts.dimension} dimensions, {facts.max_tokens} tokens, {facts.dtype}) "
+        f"from {facts.source} {facts.path}"
     )
+    if facts.weights_ok is False:
+        return Check("embedder", False, f"{detail}: the weights are damaged", "Install them again: tercet[offline]")
+    return Check("embedder", True, detail + (", weights verified" if facts.weights_ok else ""))
 
 
 def _memory(memory: Memory, *, repair: bool) -> Iterator[Check]:

@@ -24,7 +24,7 @@ from tercet.cli.options import (
     document_filter,
     open_memory,
 )
-from tercet.cli.output import counted, print_json, printable, progress_shown
+from tercet.cli.output import counted, print_json, printable, progress_shown, waiting
 from tercet.errors import InputError
 from tercet.records import DocumentFilter
 
@@ -111,10 +111,8 @@ def doctor(
     """
     from tercet.cli.checks import run_checks
 
-    with progress_shown(quiet=as_json) as progress:
-        checks = run_checks(
-            memory, repair=repair, embedder=embedder, database=database, qdrant=qdrant, progress=progress
-        )
+    with waiting("Checking", quiet=as_json):
+        checks = run_checks(memory, repair=repair, embedder=embedder, database=database, qdrant=qdrant)
     healthy = all(check.ok for check in checks)
     if as_json:
         print_json({"ok": healthy, "checks": [asdict(check) for check in checks]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -127,14 +128,12 @@ def _print_hit(number: int, hit: Hit, *, section: bool) -> None:
 
 
 def _wrapped(text: str) -> list[str]:
-    """The lines of a text without blank ones, long ones folded to the width of the terminal."""
-    width = max(40, shutil.get_terminal_size((120, 24)).columns - 4)
-    return [
-        part
-        for line in text.split("\n")
-        if line.strip()
-        for part in textwrap.wrap(line, width, drop_whitespace=False, replace_whitespace=False)
-    ]
+    """The lines of a text without blank ones; on a terminal, long ones are folded to its width."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not sys.stdout.isatty():
+        return lines
+    width = max(40, shutil.get_terminal_size().columns - 4)
+    return [part for line in lines for part in textwrap.wrap(line, width, replace_whitespace=False)]
 
 
 def _print_explanation(explanation: Explanation) -> None:
