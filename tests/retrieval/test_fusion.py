@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercet.memory.stored import Candidate
+from tercet.records import Explanation, LegExplanation
+from tercet.retrieval.fusion import FusedChunk, Leg, fuse, normalize
+
+METHODS = ("dbsf", "minmax", "rrf")
+
+
+def leg(name: str, scores: dict[int, float], *, weight: float = 1.0, without_vector: tuple[int, ...] = ()) -> Leg:
+    return Leg(
+        name=name,
+        weight=weight,
+        candidates=[Candidate(row, f"{row:032x}", score, row not in without_vector) for row, score in scores.items()],
+    )
+
+
+def explanation(chunk: FusedChunk) -> Explanation:
+    return Explanation(
+        fusion="dbsf",
+        legs=tuple(
+            LegExplanation(
+                leg=part.leg,
+                score=part.score,
+                rank=part.rank,
+                normalized=part.normalized,
+                weight=part.weight,
+                available=part.available,
+            )
+            for part in chunk.parts
+        ),
+    )
+
+
+scores = st.floats(min_value=-50, max_value=50, allow_nan=False, width=32)
+found = st.dictionaries(st.integers(0, 60), scores, max_size=40)
+weights = st.floats(min_value=0.01, max_value=10)
+
+
+@st.composite
+def two_legs(draw: st.DrawFn) -> list[Leg]:
+    words, meaning = draw(found), draw(found)
+    missing = tuple(row for row in words if row not in meaning and row % 3 == 0)
+    return [
+        leg("lexical", words, weight=draw(weights), without_vector=missing),
+        leg("dense", meaning, weight=draw(weights)),
+    ]
+
+
+# -- against the formulas, written out plainly -----------------------------------------------------------------------
+
+
+def test_distribution_based_scores_are_the_place_within_three_deviations_of_the_mean() -> None:
+    source = random.Random(7)
+    values = sorted((source.uniform(2, 30) for _ in range(200)), reverse=True)
+    mean, deviation = statistics.fmean(values), statistics.stdev(values)
+    assert max(abs(value - mean) for value in values) < 3 * deviation  # none to widen the range for
+    expected = [(value - (mean - 3 * deviation)) / (6 * deviation) for value in values]
+
+    assert normalize(values, "dbsf") == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_outlier_widens_the_range_so_that_the_best_hits_stay_apart() -> None:
+    values = [100.0, 90.0, *[1.0 + index / 1000 for index in range(100, 0, -1)]]
+    mean, deviation = statistics.fmean(values), statistics.stdev(values)
+    assert min(values[:2]) > mean + 3 * deviation
+
+    normalized = normalize(values, "dbsf")
+
+    low = mean - 3 * deviation
+    assert normalized == pytest.approx([(value - low) / (100.0 - low) for value in values], abs=1e-12)
+    assert normalized[0] > normalized[1]
+
+
+def test_reciprocal_rank_counts_from_one() -> None:
+    assert normalize([9.0, 5.0, 1.0], "rrf", rrf_k=60) == [1 / 61, 1 / 62, 1 / 63]
+
+
+def test_min_max_puts_the_best_at_one_and_the_worst_at_zero() -> None:
+    assert normalize([8.0, 5.0, 4.0], "minmax") == [1.0, 0.25, 0.0]
+
+
+@pytest.mark.parametrize("method", ["dbsf", "minmax"])
+@pytest.mark.parametrize("values", [[3.0], [0.0, 0.0], [-2.5] * 5])
+def test_equal_scores_count_half(method: str, values: list[float]) -> None:
+    assert normalize(values, method) == [0.5] * len(values)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_candidates_give_nothing(method: str) -> None:
+    assert normalize([], method) == []
+    assert fuse([leg("lexical", {}), leg("dense", {})], method=method) == []
+
+
+def test_weights_are_relative() -> None:
+    words, meaning = {1: 3.0, 2: 2.0, 3: 1.0}, {3: 0.9, 1: 0.5, 4: 0.1}
+    once = fuse([leg("lexical", words, weight=1), leg("dense", meaning, weight=3)], method="minmax")
+    tenfold = fuse([leg("lexical", words, weight=10), leg("dense", meaning, weight=30)], method="minmax")
+
+    assert [chunk.row for chunk in once] == [chunk.row for chunk in tenfold]
+    by_row = {chunk.row: chunk.score for chunk in once}
+    assert by_row == pytest.approx({1: (1 * 1.0 + 3 * 0.5) / 4, 2: 0.5 / 4, 3: 3 / 4, 4: 0.0})
+
+
+# -- what is missing -------------------------------------------------------------------------------------------------
+
+
+def test_a_leg_that_did_not_return_a_chunk_adds_nothing_to_it() -> None:
+    fused = fuse([leg("lexical", {1: 2.0, 2: 1.0}), leg("dense", {1: 0.9, 3: 0.1})], method="minmax")
+    second = next(chunk for chunk in fused if chunk.row == 2)
+
+    assert second.score == 0.0
+    assert second.parts[1] == ("dense", None, None, 0.0, 1.0, True)
+
+
+def test_a_chunk_whose_vector_is_missing_is_judged_by_words_alone() -> None:
+    words = leg("lexical", {1: 4.0, 2: 3.0, 3: 1.0}, weight=2.0, without_vector=(2,))
+    fused = fuse([words, leg("dense", {1: 0.1, 3: 0.9})], method="minmax")
+    by_row = {chunk.row: chunk for chunk in fused}
+
+    assert by_row[2].score == pytest.approx(2 / 3)  # (3 - 1) / (4 - 1), not divided by the dense weight
+    assert [part.available for part in by_row[2].parts] == [True, False]
+    assert by_row[1].score == pytest.approx((2 * 1.0 + 0.0) / 3)
+
+
+def test_a_leg_that_could_not_look_takes_no_part_in_the_score() -> None:
+    silent = Leg(name="lexical", weight=1.0, candidates=[], searched=False)
+    fused = fuse([silent, leg("dense", {1: 0.9, 2: 0.1})], method="minmax")
+
+    assert [(chunk.row, chunk.score) for chunk in fused] == [(1, 1.0), (2, 0.0)]
+
+
+def test_equal_scores_are_ordered_by_chunk_id_and_then_row() -> None:
+    candidates = [Candidate(5, "b", 1.0, True), Candidate(9, "a", 1.0, True), Candidate(2, "b", 1.0, True)]
+    fused = fuse([Leg(name="lexical", weight=1.0, candidates=candidates)], method="minmax")
+
+    assert [chunk.row for chunk in fused] == [9, 2, 5]
+
+
+# -- properties ------------------------------------------------------------------------------------------------------
+
+
+@given(legs=two_legs(), method=st.sampled_from(METHODS), seed=st.integers(0, 1000))
+def test_the_order_in_which_candidates_are_given_changes_nothing(legs: list[Leg], method: str, seed: int) -> None:
+    def shuffled(one: Leg) -> Leg:
+        candidates = list(one.candidates)
+        random.Random(seed).shuffle(candidates)
+        return Leg(name=one.name, weight=one.weight, candidates=candidates)
+
+    assert fuse([shuffled(one) for one in legs], method=method) == fuse(legs, method=method)
+
+
+@given(legs=two_legs(), method=st.sampled_from(METHODS))
+def test_parts_recombine_to_the_score(legs: list[Leg], method: str) -> None:
+    for chunk in fuse(legs, method=method):
+        assert math.isclose(explanation(chunk).fused, chunk.score, rel_tol=0, abs_tol=1e-9)
+
+
+@given(legs=two_legs(), method=st.sampled_from(METHODS))
+def test_every_candidate_comes_back_once_best_first_within_zero_and_one(legs: list[Leg], method: str) -> None:
+    fused = fuse(legs, method=method)
+
+    assert {chunk.row for chunk in fused} == {candidate.row for one in legs for candidate in one.candidates}
+    assert len({chunk.row for chunk in fused}) == len(fused)
+    assert fused == sorted(fused, key=lambda chunk: (-chunk.score, chunk.chunk_id))
+    assert all(0.0 <= chunk.score <= 1.0 for chunk in fused)
+
+
+@given(legs=two_legs(), method=st.sampled_from(METHODS))
+def test_a_chunk_that_no_leg_puts_lower_is_not_ranked_lower(legs: list[Leg], method: str) -> None:
+    fused = fuse(legs, method=method)
+    for better in fused:
+        for worse in fused:
+            if [part.available for part in better.parts] != [part.available for part in worse.parts]:
+                continue
+            pairs = zip(better.parts, worse.parts, strict=True)
+            if all(one.score is not None and (two.score is None or one.score > two.score) for one, two in pairs):
+                assert better.score >= worse.score
+
+
+@given(values=st.lists(scores, min_size=2, max_size=60), method=st.sampled_from(METHODS))
+def test_normalising_keeps_the_order(values: list[float], method: str) -> None:
+    ranked = sorted(values, reverse=True)
+    normalized = normalize(ranked, method)
+
+    assert normalized == sorted(normalized, reverse=True)
+
+
+@given(values=st.lists(st.integers(-1000, 1000), min_size=2, max_size=60), factor=st.integers(1, 50))
+def test_the_scale_of_a_leg_does_not_matter(values: list[int], factor: int) -> None:
+    ranked = sorted(values, reverse=True)
+    stretched = [float(value * factor + 17) for value in ranked]
+    for method in ("dbsf", "minmax"):
+        assert normalize(stretched, method) == pytest.approx(normalize(ranked, method), abs=1e-9)
