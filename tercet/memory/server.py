@@ -350,6 +350,8 @@ def _filter(where: VectorFilter | None, spec: IndexSpec) -> models.Filter | None
 
 def _condition(condition: Condition) -> models.FieldCondition:
     if isinstance(condition, AnyOf):
+        if len(condition.values) == 1:
+            return models.FieldCondition(key=condition.field, match=models.MatchValue(value=condition.values[0]))
         return models.FieldCondition(key=condition.field, match=models.MatchAny(any=list(condition.values)))
     return models.FieldCondition(key=condition.field, range=models.Range(gte=condition.low, lte=condition.high))
 
