@@ -46,7 +46,7 @@ _PARTS = re.compile(
     rf"|[{_IDEOGRAPHS}][\ufe00-\ufe02\U000e0100-\U000e01ef]|[\u2200-\u22ff]\ufe00|[\u1820-\u18aa][\u180b-\u180d\u180f]"
     rf"|[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff][\u115f\u1160]+|[{_JOINING_SCRIPTS}][{_JOINERS}])"
     r"|(?P<ansi>(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~])"
     rf"|(?P<line_break>[{_BREAKS}])|(?P<control>[{_CONTROL}])|(?P<zero_width>[{_ZERO_WIDTH}{_JOINERS}])"
     rf"|(?P<bidi_control>[{_BIDI}])|(?P<tag_character>[{_TAGS}])|(?P<variation_selector>[{_SELECTORS}])"

@@ -49,6 +49,7 @@ def blank_hidden(text: str, tokens: Iterable[Token]) -> tuple[str, tuple[Finding
 
 def _stretches(text: str, tokens: Iterable[Token], starts: list[int]) -> Iterator[tuple[str, int, int]]:
     passed = 0
+    closers = _Closers(text)
     for token in tokens:
         if token.type not in ("html_block", "inline") or "<" not in token.content or not token.map:
             continue
@@ -59,25 +60,42 @@ def _stretches(text: str, tokens: Iterable[Token], starts: list[int]) -> Iterato
             opening = match.start()
             if opening < passed or _inside(code, opening):
                 continue
-            stretch = _stretch(text, match, end, is_block=token.type == "html_block")
+            stretch = _stretch(closers, match, end, is_block=token.type == "html_block")
             if stretch:
                 yield stretch
                 passed = stretch[2]
         passed = max(passed, end) if token.type == "html_block" else passed
 
 
-def _stretch(text: str, match: re.Match[str], end: int, *, is_block: bool) -> tuple[str, int, int] | None:
+class _Closers:
+    """Finds where elements end. A search that failed is not repeated, which keeps many unclosed ones linear."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._last: dict[str, int] = {}
+
+    def after(self, closer: str, start: int) -> int | None:
+        """The offset after the first ``closer`` (an end tag's beginning, or ``-->``) at or after ``start``."""
+        if closer not in self._last:
+            self._last[closer] = self._text.lower().rfind(closer)
+        if start > self._last[closer]:
+            return None
+        match = re.compile(rf"{re.escape(closer)}(?:\s*>)?", re.IGNORECASE).search(self._text, start)
+        return match.end() if match else None
+
+
+def _stretch(closers: _Closers, match: re.Match[str], end: int, *, is_block: bool) -> tuple[str, int, int] | None:
     tag = match[1].lower()
     if tag == "!--":
-        close = text.find("-->", match.start() + 2, end)
-        if close < 0:
+        close = closers.after("-->", match.start() + 2)
+        if close is None or close > end:
             return ("html-comment", match.start(), end) if is_block else None
-        return "html-comment", match.start(), close + 3
+        return "html-comment", match.start(), close
     if tag not in ("script", "style", "template") and not hides(attributes_of(match[2][:2000])):
         return None
-    # The element may go on through later blocks; without an end tag it is no more than its own tag can hide.
-    close_tag = re.compile(rf"</{re.escape(tag)}\s*>", re.IGNORECASE).search(text, match.end())
-    return "hidden-html", match.start(), close_tag.end() if close_tag else end
+    # The element may go on through later blocks; without an end tag it hides its own block.
+    close = closers.after(f"</{tag}", match.end())
+    return "hidden-html", match.start(), close if close is not None else end
 
 
 def _code_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:

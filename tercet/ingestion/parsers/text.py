@@ -21,15 +21,20 @@ def paragraphs(
     """Blocks for the runs of non-blank lines in ``text[start:end]``; ``line`` is the number of the first line."""
     blocks: list[Block] = []
     offset, first, last, first_line = start, -1, start, line
+
+    def add() -> None:
+        lead_end = first if kind == "code" else 0
+        blocks.append(Block(kind=kind, start=first, end=last, lead_end=lead_end, line=first_line))
+
     for number, content in enumerate(text[start:end].split("\n"), line):
         if content and not content.isspace():
             if first < 0:
                 first, first_line = offset, number
             last = offset + len(content)
         elif first >= 0:
-            blocks.append(Block(kind=kind, start=first, end=last, line=first_line))
+            add()
             first = -1
         offset += len(content) + 1
     if first >= 0:
-        blocks.append(Block(kind=kind, start=first, end=last, line=first_line))
+        add()
     return blocks
