@@ -1,0 +1,192 @@
+"""Ingestion: what a run without changes costs, and how long real documentation takes until it can be searched.
+
+    python benchmarks/ingest.py noop [--files 10000] [--json benchmarks/results/ingest_noop.json]
+    python benchmarks/ingest.py docs --data ../shared/data [--json benchmarks/results/ingest_docs.json]
+
+``noop`` ingests generated files, then once more in a fresh process, and checks what that process did: no parser, no
+embedding, no write, no vector engine, no weights. ``docs`` ingests the fastapi, flask and pydantic documentation with
+all-MiniLM-L6-v2 and sets the whole run against the time spent inside the embedder. CPU time stands beside wall time
+(parser processes included), for machines that are busy with something else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet import Embedder, Memory, ingest
+from tercet.models.embedding import resolve_embedder
+
+NOOP = """
+import json, sys, time
+started = time.perf_counter()
+from tercet import Memory, ingest
+with Memory.open(sys.argv[1]) as memory:
+    report = ingest(sys.argv[2], into=memory)
+loaded = [name for name in ("torch", "sentence_transformers", "qdrant_edge", "qdrant_client") if name in sys.modules]
+print(json.dumps({
+    "unchanged": report.unchanged, "added": len(report.added), "updated": len(report.updated),
+    "chunks written": report.chunks, "texts embedded": report.embedded, "vectors missing": report.vectors_missing,
+    "engines loaded": loaded, "ingest() s": round(report.total_s, 3),
+}))
+"""
+
+
+def machine() -> dict[str, object]:
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load at start": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+def cpu_s(who: int) -> float:
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def generate(root: Path, files: int) -> None:
+    for number in range(files):
+        path = root / f"part{number // 100:03}" / f"page{number:05}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"# Page {number}\n\nThe setting {number} is described here, with value {number * 7919 % 10007}.\n"
+        )
+
+
+def noop(files: int) -> dict[str, object]:
+    facts: dict[str, object] = {"machine": machine(), "files": files}
+    with tempfile.TemporaryDirectory() as folder:
+        root, kept = Path(folder, "docs"), Path(folder, "memory")
+        generate(root, files)
+        time.sleep(2.5)  # files younger than two seconds are looked into once more by the next run
+        with Memory.open(kept) as memory:
+            first = ingest(root, into=memory)
+        assert first.ok
+        facts["first run"] = {
+            "searchable s": round(first.searchable_s, 2),
+            "total s": round(first.total_s, 2),
+            "chunks": first.chunks,
+        }
+        runs = []
+        for _ in range(3):
+            before, used, started = digest(kept), cpu_s(resource.RUSAGE_CHILDREN), time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-c", NOOP, str(kept), str(root)], capture_output=True, text=True, check=True
+            )
+            wall = time.perf_counter() - started
+            after = digest(kept)
+            runs.append(
+                {
+                    "wall s, process start included": round(wall, 3),
+                    "CPU s": round(cpu_s(resource.RUSAGE_CHILDREN) - used, 3),
+                    "files of the memory that changed": sorted(
+                        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+                    ),
+                    **json.loads(done.stdout),
+                }
+            )
+            print(runs[-1], flush=True)
+        facts["runs without changes"] = runs
+    return facts
+
+
+class Timed:
+    """An embedder that adds up the time spent in it."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.wall = self.cpu = 0.0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._embedder, name)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        return self._embedder.embed_query(text)
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        started, used = time.perf_counter(), time.process_time()
+        try:
+            return self._embedder.embed_documents(texts)
+        finally:
+            self.wall += time.perf_counter() - started
+            self.cpu += time.process_time() - used
+
+
+def docs(data: Path, corpora: list[str]) -> dict[str, object]:
+    facts: dict[str, object] = {"machine": machine(), "corpora": corpora}
+    embedder = Timed(resolve_embedder("all-MiniLM-L6-v2"))
+    with tempfile.TemporaryDirectory() as folder, Memory.open(folder, embedder=embedder) as memory:
+        files = size = chunks = 0
+        phases: dict[str, float] = {"searchable s": 0.0, "searchable, CPU s": 0.0, "dense s": 0.0}
+        for corpus in corpora:
+            used = cpu_s(resource.RUSAGE_SELF) + cpu_s(resource.RUSAGE_CHILDREN)
+            report = ingest(data / "docs_corpora" / corpus, into=memory, embed="later")
+            assert report.ok, report.failed
+            phases["searchable s"] += report.searchable_s
+            phases["searchable, CPU s"] += cpu_s(resource.RUSAGE_SELF) + cpu_s(resource.RUSAGE_CHILDREN) - used
+            files += len(report.added)
+            chunks += report.chunks
+            size += sum(path.stat().st_size for path in (data / "docs_corpora" / corpus).rglob("*") if path.is_file())
+        embedder.embed_query("load the weights first")
+        started, used = time.perf_counter(), time.process_time()
+        embedded = memory.semantic.embed_missing()
+        phases["dense s"] = time.perf_counter() - started
+        dense_cpu = time.process_time() - used
+        facts |= {
+            "files": files,
+            "MB": round(size / 1e6, 2),
+            "chunks": chunks,
+            "texts embedded": embedded,
+            **{name: round(value, 2) for name, value in phases.items()},
+            "inside the embedder s": round(embedder.wall, 2),
+            "dense above the embedder's own time": round(phases["dense s"] / embedder.wall - 1, 4),
+            "the same by CPU time": round(dense_cpu / embedder.cpu - 1, 4),
+            "whole run above the embedder's own time": round(
+                (phases["searchable s"] + phases["dense s"]) / embedder.wall - 1, 4
+            ),
+            "vectors missing": memory.semantic.missing_vectors(),
+        }
+    return facts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["noop", "docs"])
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("TERCET_DATA", "../shared/data")))
+    parser.add_argument("--corpora", nargs="+", default=["fastapi", "flask", "pydantic"])
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    facts = noop(arguments.files) if arguments.what == "noop" else docs(arguments.data, arguments.corpora)
+    print(json.dumps(facts, indent=1))
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
