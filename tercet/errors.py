@@ -19,8 +19,8 @@
     │   └── ForkedProcessError        an engine handle was used in a forked child
     └── VectorError                   a vector or point that the index must not accept
 
-Branches follow who can act: the person who configured, the person who gave the data, the person who runs the machine.
-A message names the thing, the reason and the remedy; the facts are attributes as well, so that code need not parse text.
+Branches follow who can act: who configured, who gave the data, who runs the machine.
+A message names the thing and the reason; the remedy is an attribute of its own, and part of ``str(error)``.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ and for both retrieval legs; the index then restricts its search to them before 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tercet.records import DocumentFilter, Scalar
+    from tercet.records import DocumentFilter, Metadata, Scalar
 
 EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 
@@ -121,14 +122,22 @@ def _equals(value: Scalar) -> ColumnElement[bool]:
     return attributes.c.text == value
 
 
-def attribute_rows(version_id: int, metadata: object) -> list[dict[str, object]]:
-    """Metadata as rows that filters can compare: one a scalar, lists spread out."""
+def attribute_rows(version_id: int, metadata: Metadata) -> list[dict[str, object]]:
+    """Metadata as rows that filters can compare: one a scalar, lists spread out.
+
+    Raises:
+        InputError: A number is not finite; databases disagree on what that is.
+    """
     rows: list[dict[str, object]] = []
-    assert hasattr(metadata, "items")
     for key, value in metadata.items():
         values: Sequence[Scalar] = [value] if isinstance(value, str | int | float | bool) else list(value)
         for one in values:
             number = float(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
+            if number is not None and not math.isfinite(number):
+                raise InputError(
+                    f"Metadata {key!r} is {one}, which cannot be compared.",
+                    remedy="Give a finite number or leave it out.",
+                )
             text = str(one).lower() if isinstance(one, bool) else one if isinstance(one, str) else None
             rows.append({"version_id": version_id, "key": key, "text": text, "number": number})
     return rows

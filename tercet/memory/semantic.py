@@ -349,7 +349,7 @@ class SemanticMemory:
         self._writer.finish(corpus_id, progress)
 
     def forget(self, where: DocumentFilter) -> int:
-        """Remove every document that a filter allows; returns how many."""
+        """Remove every document that a filter allows, from the database's log too; returns how many."""
         self._claim()
         doomed = list(self.documents(where))
         with self._database.read() as connection:
@@ -357,6 +357,7 @@ class SemanticMemory:
         self._writer.delete([document.id for document in doomed])
         for corpus in selection.corpora:
             self._writer.finish(corpus.id)
+        self._database.checkpoint()
         return len(doomed)
 
     def recover(self) -> None:

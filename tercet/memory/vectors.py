@@ -6,11 +6,12 @@ holds no text: SQL is the truth and an index can be rebuilt from it at any time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -81,13 +82,15 @@ class IndexSpec:
 class VectorIndex(Protocol):
     """One collection of points.
 
-    Every write is validated as a whole before any of it reaches the engine (``VectorError``: nothing was written), and is
-    acknowledged only when it survives kill -9. Writing the same thing twice is the same as once. All methods may be
+    Every write is validated as a whole before any of it reaches the engine (``VectorError``: nothing was written), and
+    is acknowledged only when it survives kill -9. Writing the same thing twice is the same as once. All methods may be
     called from several threads.
     """
 
     @property
-    def spec(self) -> IndexSpec: ...
+    def spec(self) -> IndexSpec:
+        """What the index was made for."""
+        ...
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Insert or replace whole points. Any number: the adapter batches."""
@@ -123,7 +126,9 @@ class VectorIndex(Protocol):
         """Ids greater than ``after`` in ascending order: page by passing the last one."""
         ...
 
-    def count(self, where: VectorFilter | None = None) -> int: ...
+    def count(self, where: VectorFilter | None = None) -> int:
+        """How many points a filter allows."""
+        ...
 
     def clear(self) -> None:
         """Remove every point, and what the engine keeps about removed ones."""

@@ -296,3 +296,9 @@ def test_a_second_opener_is_told_who_holds_the_memory_but_may_look(folder_memory
         assert status(second).corpora[0].documents == 1
         with pytest.raises(MemoryLockedError, match="process"):
             second.semantic.index  # noqa: B018
+
+
+def test_metadata_that_cannot_be_compared_is_refused(memory: Memory, docs: int) -> None:
+    with pytest.raises(InputError, match="'score' is nan"):
+        memory.semantic.put([new_version(memory, docs, "a", ["one"], metadata={"score": float("nan")})])
+    assert list(memory.semantic.documents()) == []
