@@ -59,4 +59,4 @@ def token_counter(tokenizer_file: Path | None) -> TokenCounter:
         return WordEstimate()
     from tercet.models.huggingface_tokens import HuggingFaceTokens  # noqa: PLC0415
 
-    return HuggingFaceTokens(tokenizer_file)
+    return HuggingFaceTokens(tokenizer_file).by_word()
