@@ -32,6 +32,8 @@ _BLOCKS = frozenset(
     )
 )  # fmt: skip
 _CELL_BREAKS = frozenset({"p", "div", "li", "br", "dd", "dt", "tr"})
+_NOT_IN_DATA_TABLES = frozenset({"table", "pre", "h1", "h2", "h3", "h4", "article", "form"})
+_ROW_PARTS = frozenset({"table", "thead", "tbody", "tfoot", "tr"})
 _UNKNOWN_FROM_LINE = 65_535
 # Characters that sanitized text does not have.
 _LINE_MARK, _CODE_MARK = "\0", "\1"
@@ -249,15 +251,18 @@ def _line(element: _Element) -> int:
 
 
 def _visible_text(element: _Element) -> Iterator[str]:
+    if len(element) == 0:
+        yield element.text or ""
+        return
     walk = etree.iterwalk(element, events=("start", "end"))
-    skipped: list[_Element] = []
+    skipped: _Element | None = None
     for event, node in walk:
         if event == "start":
             hidden = node is not element and (
                 not isinstance(node.tag, str) or node.tag in NEVER_SHOWN or is_hidden(node) or is_boilerplate(node)
             )
             if hidden:
-                skipped.append(node)
+                skipped = node
                 walk.skip_subtree()
                 continue
             if node.tag in _CELL_BREAKS:
@@ -265,9 +270,7 @@ def _visible_text(element: _Element) -> Iterator[str]:
             if node.text:
                 yield node.text
         else:
-            if skipped and skipped[-1] is node:
-                skipped.pop()
-            elif node.tag in _CELL_BREAKS:
+            if node is not skipped and node.tag in _CELL_BREAKS:
                 yield " "
             if node is not element and node.tail:
                 yield node.tail
@@ -300,14 +303,19 @@ def _language(element: _Element) -> str:
 
 
 def _is_layout(element: _Element) -> bool:
-    """A table that arranges a page rather than data: it holds tables, headings or code."""
-    return any(True for _ in _descendants(element, "table", "pre", "h1", "h2", "h3", "h4", "article", "form"))
-
-
-def _descendants(element: _Element, *tags: str) -> Iterator[_Element]:
-    for node in element.iter(*tags):
-        if node is not element:
-            yield node
+    """A table that arranges a page rather than data: with tables, headings or code in it, or text outside its cells."""
+    for node in element.iter():
+        if node.tag in _NOT_IN_DATA_TABLES and node is not element:
+            return True
+        if node.tag in _ROW_PARTS and node.text and not node.text.isspace():
+            return True
+        parent = node.getparent()
+        if node is not element and parent is not None and parent.tag in _ROW_PARTS:
+            if node.tail and not node.tail.isspace():
+                return True
+            if node.tag in ("td", "th") and parent.tag != "tr":
+                return True
+    return False
 
 
 def _table(element: _Element) -> Iterator[Piece]:

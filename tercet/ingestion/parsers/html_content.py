@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tercet.ingestion.parsers.visibility import hides
+from tercet.ingestion.parsers.visibility import HIDING_ATTRIBUTES, hides
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -65,10 +65,8 @@ def is_admonition(element: _Element) -> bool:
 
 def is_hidden(element: _Element) -> bool:
     """Whether the element's own attributes keep it from sight."""
-    attributes = element.attrib
-    if not attributes:
-        return False
-    return hides({str(name).lower(): str(value) for name, value in attributes.items()})
+    attributes = element.items()
+    return any(name in HIDING_ATTRIBUTES for name, _ in attributes) and hides(dict(attributes))
 
 
 def is_boilerplate(element: _Element) -> bool:
@@ -85,6 +83,8 @@ def is_boilerplate(element: _Element) -> bool:
     if (element.get("role") or "") in _BOILERPLATE_ROLES:
         return True
     names = f"{element.get('class') or ''} {element.get('id') or ''}"
+    if names == " ":
+        return False
     return _BOILERPLATE_NAMES.search(names) is not None and element.find(".//h1") is None
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HIDING_ATTRIBUTES = frozenset({"hidden", "aria-hidden", "style", "class"})
+"""An element without any of these is not hidden by itself."""
+
 _HIDING_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
     r"|(?:font-size|opacity)\s*:\s*0+(?:\.0*)?(?=[a-z%\s;!]|$)"
