@@ -12,7 +12,7 @@ from tercet.ingestion.plan import FoundFile, PlanOptions, make_plan
 from tercet.ingestion.pool import ParserPool, ParseTask, Unparsed
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.ingestion.roots import Source, find_files, resolve_source
-from tercet.ingestion.run import Batches, Run, Tally, effective_dates
+from tercet.ingestion.run import Batches, Run, Tally, check_metadata, effective_dates
 from tercet.memory.connections import DATABASE_FILE
 from tercet.memory.stored import FileEntry, NewVersion
 from tercet.records import DocumentFilter, FileFailure, Progress
@@ -204,6 +204,7 @@ class _Job:
     def _version(self, file: FoundFile, parsed: ParsedFile, corpus_id: int, roots: Mapping[str, Root]) -> NewVersion:
         document = parsed.document
         chunks = parsed.chunks if parsed.chunks is not None else self._run.cut(document, file.uri)
+        check_metadata(document.metadata)
         effective_from, effective_to = effective_dates(document.metadata)
         return NewVersion(
             corpus_id=corpus_id,

@@ -246,21 +246,17 @@ def effective_dates(metadata: Metadata) -> tuple[date | None, date | None]:
 
 
 def check_metadata(metadata: Metadata) -> None:
-    """Check that metadata holds scalars or lists of scalars.
+    """Check that metadata holds scalars or lists of scalars that both databases can keep.
 
     Raises:
-        ParseError: A key or value is of another type, or not finite.
+        ParseError: A key or value is of another type, not finite, or beyond 64 bits.
     """
     for key, value in metadata.items():
         values = [value] if isinstance(value, str | int | float | bool) else value
         if not isinstance(key, str) or not isinstance(values, list | tuple):
-            raise ParseError(
-                f"has metadata {key!r} of type {type(value).__name__}; use strings, numbers, lists of them"
-            )
+            raise ParseError(f"has metadata {key!r} of type {type(value).__name__}; use strings, numbers, or lists")
         for one in values:
             if not isinstance(one, str | int | float | bool):
-                raise ParseError(
-                    f"has metadata {key!r} with a {type(one).__name__}; use strings, numbers, lists of them"
-                )
-            if isinstance(one, float) and not math.isfinite(one):
-                raise ParseError(f"has metadata {key!r} that is not finite")
+                raise ParseError(f"has metadata {key!r} with a {type(one).__name__}; use strings and numbers")
+            if (isinstance(one, float) and not math.isfinite(one)) or (isinstance(one, int) and abs(one) >= 1 << 63):
+                raise ParseError(f"has metadata {key!r} with a number that is not finite or beyond 64 bits")

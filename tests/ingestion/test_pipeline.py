@@ -126,7 +126,7 @@ def test_a_vanished_file_that_always_failed_is_forgotten(memory, write, failing_
         ("effective_from: 2026-02-01\neffective_to: 2026-01-01", "no longer on"),
     ],
 )
-def test_dates_that_cannot_be_meant_fail_the_file(memory, write, front_matter, reason):
+def test_front_matter_that_cannot_be_kept_fails_the_file(memory, write, front_matter, reason):
     root = write({**GOOD, "dated.md": f"---\n{front_matter}\n---\n# Policy\n\nWords.\n"})
     report = run(root, memory)
     assert reason in failures(report)["docs/dated.md"]

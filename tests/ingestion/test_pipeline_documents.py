@@ -137,6 +137,8 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(memory, docu
         ({"metadata": {"when": date(2026, 1, 1)}}, "metadata 'when'"),
         ({"metadata": {"of": [object()]}}, "metadata 'of' with a object"),
         ({"metadata": {"score": float("nan")}}, "not finite"),
+        ({"metadata": {"number": 10**400}}, "beyond 64 bits"),
+        ({"metadata": {"name": "nul \0 byte"}}, "NUL"),
         ({"effective_from": date(2026, 2, 1), "effective_to": date(2026, 1, 1)}, "no longer on"),
     ],
 )
