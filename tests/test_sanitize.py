@@ -64,7 +64,12 @@ def test_sanitizing_twice_changes_nothing_more(text: str) -> None:
     clean.encode("utf-8")
 
 
-@given(st.text(alphabet="a1#\n\r\x0c\x1b[]m\x9b\u200b\u200c\u200d\ufe0f\u202e☺👍🏽क葛\U000e0100\ud800\U000e0067🏴 \u2028", max_size=12))
+@given(
+    st.text(
+        alphabet="a1#\n\r\x0c\x1b[]m\x9b\u200b\u200c\u200d\ufe0f\u202e☺👍🏽क葛\U000e0100\ud800\U000e0067🏴 \u2028",
+        max_size=12,
+    )
+)
 def test_sanitizing_is_idempotent_where_sequences_overlap(text: str) -> None:
     clean, _ = sanitize(text)
     assert sanitize(clean) == (clean, ())

@@ -26,11 +26,46 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset({"ul", "ol", "dl"})
 _BLOCKS = frozenset(
     (
-        "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dir", "div", "dl", "dt",
-        "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend", "li", "main",
-        "nav", "ol", "p", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hgroup",
+        "hr",
+        "html",
+        "legend",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
     )
-)  # fmt: skip
+)
 _CELL_BREAKS = frozenset({"p", "div", "li", "br", "dd", "dt", "tr"})
 _NOT_IN_DATA_TABLES = frozenset({"table", "pre", "h1", "h2", "h3", "h4", "article", "form"})
 _ROW_PARTS = frozenset({"table", "thead", "tbody", "tfoot", "tr"})
@@ -72,7 +107,7 @@ def parse(text: str) -> ParsedDocument:
 
 
 def _metadata(root: _Element) -> dict[str, str]:
-    metadata = {}
+    metadata: dict[str, str] = {}
     for meta in root.iter("meta"):
         name, content = (meta.get("name") or "").lower(), " ".join((meta.get("content") or "").split())
         if name in ("description", "keywords", "author") and content:
@@ -229,7 +264,8 @@ class _Renderer:
         self._marker = None
         self._pending_line = self._pending_line or line
         self._pending.extend(
-            f"{margin}{marker if index == 0 else ' ' * len(marker)}{part}" for index, part in enumerate(text.split("\n"))
+            f"{margin}{marker if index == 0 else ' ' * len(marker)}{part}"
+            for index, part in enumerate(text.split("\n"))
         )
 
     def _flush_pending(self, kind: BlockKind | None = None) -> None:
@@ -241,13 +277,13 @@ class _Renderer:
 
 
 def _text(element: _Element | None) -> str:
-    return " ".join("".join(element.itertext()).split()) if element is not None else ""
+    return " ".join("".join(map(str, element.itertext())).split()) if element is not None else ""
 
 
 def _line(element: _Element) -> int:
     # libxml2 counts lines of HTML in 16 bits.
-    line = element.sourceline or 0
-    return line if line < _UNKNOWN_FROM_LINE else 0
+    line = element.sourceline
+    return line if isinstance(line, int) and line < _UNKNOWN_FROM_LINE else 0
 
 
 def _visible_text(element: _Element) -> Iterator[str]:
@@ -333,7 +369,9 @@ def _table(element: _Element) -> Iterator[Piece]:
             continue
         parent = row.getparent()
         in_head = parent is not None and parent.tag == "thead"
-        if len(rows) == header_rows and (in_head or (not rows and len(cells) > 1 and all(c.tag == "th" for c in cells))):
+        if len(rows) == header_rows and (
+            in_head or (not rows and len(cells) > 1 and all(c.tag == "th" for c in cells))
+        ):
             header_rows += 1
         rows.append(texts)
     yield table(rows, header_rows=header_rows, line=_line(element))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lxml import etree
+
 from tercet.ingestion.parsers.visibility import HIDING_ATTRIBUTES, hides
 
 if TYPE_CHECKING:
@@ -37,7 +39,18 @@ NEVER_SHOWN = frozenset(
 
 _BOILERPLATE_TAGS = frozenset({"nav", "footer", "aside", "menu", "dialog"})
 _BOILERPLATE_ROLES = frozenset(
-    {"navigation", "banner", "contentinfo", "complementary", "search", "menu", "menubar", "toolbar", "dialog", "alertdialog"}
+    {
+        "navigation",
+        "banner",
+        "contentinfo",
+        "complementary",
+        "search",
+        "menu",
+        "menubar",
+        "toolbar",
+        "dialog",
+        "alertdialog",
+    }
 )
 _BOILERPLATE_NAMES = re.compile(
     r"(?:^|\s)(?:(?:site|page|main|top|global|md|bd|theme-doc|sphinx|wy|docs?|article|blog)?[-_]{0,2}"
@@ -52,7 +65,9 @@ _ADMONITION = re.compile(
     r"(?:^|\s)(?:admonition\w*|theme-admonition|alert|callout|notecard|markdown-alert|custom-block|admonitionblock)(?:$|[\s-])",
     re.IGNORECASE,
 )
-_CONTAINERS = frozenset({"div", "section", "ul", "ol", "p", "a", "span", "aside", "td", "header", "form", "nav", "details"})
+_CONTAINERS = frozenset(
+    {"div", "section", "ul", "ol", "p", "a", "span", "aside", "td", "header", "form", "nav", "details"}
+)
 _CONTENT_OF_FORM = (".//h1", ".//h2", ".//h3", ".//article", ".//main", ".//pre")
 
 
@@ -66,7 +81,9 @@ def is_admonition(element: _Element) -> bool:
 def is_hidden(element: _Element) -> bool:
     """Whether the element's own attributes keep it from sight."""
     attributes = element.items()
-    return any(name in HIDING_ATTRIBUTES for name, _ in attributes) and hides(dict(attributes))
+    return any(name in HIDING_ATTRIBUTES for name, _ in attributes) and hides(
+        {str(name): str(value) for name, value in attributes}
+    )
 
 
 def is_boilerplate(element: _Element) -> bool:
@@ -78,14 +95,14 @@ def is_boilerplate(element: _Element) -> bool:
         return element.find(".//h1") is None
     if tag == "form":
         return all(element.find(path) is None for path in _CONTENT_OF_FORM)
-    if tag not in _CONTAINERS:
-        return False
+    return tag in _CONTAINERS and _is_named_boilerplate(element)
+
+
+def _is_named_boilerplate(element: _Element) -> bool:
     if (element.get("role") or "") in _BOILERPLATE_ROLES:
         return True
     names = f"{element.get('class') or ''} {element.get('id') or ''}"
-    if names == " ":
-        return False
-    return _BOILERPLATE_NAMES.search(names) is not None and element.find(".//h1") is None
+    return names != " " and _BOILERPLATE_NAMES.search(names) is not None and element.find(".//h1") is None
 
 
 def main_content(root: _Element) -> _Element:
@@ -106,4 +123,4 @@ def _is_main(element: _Element) -> bool:
 
 
 def _length(element: _Element) -> int:
-    return sum(len(text) for text in element.itertext())
+    return len(etree.tostring(element, method="text", encoding="unicode", with_tail=False))

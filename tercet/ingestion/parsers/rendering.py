@@ -136,7 +136,7 @@ def table(rows: Sequence[Sequence[str]], *, header_rows: int, line: int = 0) -> 
 
 
 def around_code(kind: BlockKind, pieces: Iterable[Piece], *, line: int = 0) -> list[Piece]:
-    """Join the pieces inside a list or admonition into as few of that kind as there are code blocks and tables between."""
+    """Join the pieces inside a list or admonition, save for code and tables, which stay between what is joined."""
     joined: list[Piece] = []
     pending: list[Piece] = []
 

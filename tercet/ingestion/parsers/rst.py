@@ -52,7 +52,7 @@ def parse(text: str) -> ParsedDocument:
     try:
         TolerantParser().parse(text, document)
         return _Renderer(document, tolerated).render()
-    except Exception as error:  # noqa: BLE001 (docutils' own faults on odd input are of any type)
+    except Exception as error:  # docutils' own faults on odd input are of any type
         finding = Finding(kind="rst-error", detail=f"read as plain text: {type(error).__name__}")
         return ParsedDocument(text=text, blocks=tuple(paragraphs(text)), findings=(finding,))
 
@@ -132,7 +132,11 @@ class _Renderer:
             yield from around_code("admonition", self._admonition(node), line=line)
         elif isinstance(node, nodes.line_block):
             yield Piece("paragraph", "\n".join(self._inline(child) for child in node.findall(nodes.line)), line)
-        elif isinstance(node, (nodes.footnote, nodes.citation)):
+        else:
+            yield from self._rare_block(node, line)
+
+    def _rare_block(self, node: nodes.Node, line: int) -> Iterator[Piece]:
+        if isinstance(node, (nodes.footnote, nodes.citation)):
             label = " ".join(child.astext() for child in node.children if isinstance(child, nodes.label))
             body = list(self._blocks(child for child in node.children if not isinstance(child, nodes.label)))
             yield from around_code("paragraph", _hanging(f"[{label}] " if label else "", body))
@@ -180,7 +184,7 @@ class _Renderer:
                 yield Piece("list", " : ".join(terms), _line(item))
                 yield from _hanging("    ", pieces)
 
-    def _admonition(self, node: nodes.Element) -> Iterator[Piece]:
+    def _admonition(self, node: nodes.Node) -> Iterator[Piece]:
         title = next((child for child in node.children if isinstance(child, nodes.title)), None)
         label = self._inline(title) if title is not None else type(node).__name__.capitalize()
         pieces = list(self._blocks(node.children))

@@ -17,50 +17,23 @@ from docutils import nodes
 from docutils.parsers.rst import Parser, states
 from docutils.utils import unescape
 
+from tercet.ingestion.parsers.rst_directives import (
+    ADMONITIONS,
+    CODE,
+    CODE_WITH_LANGUAGE,
+    DROPPED,
+    LANGUAGES,
+    LAYOUT,
+    NATIVE,
+    NOT_INCLUDED,
+    SIGNATURES,
+    TRANSPARENT,
+)
 from tercet.records import Finding
 
 if TYPE_CHECKING:
     from docutils.statemachine import StringList
 
-_NATIVE = frozenset({"list-table", "csv-table", "table", "replace", "unicode", "parsed-literal", "line-block"})
-_ADMONITIONS = {
-    **{name: name.capitalize() for name in ("note tip hint important warning caution danger error attention").split()},
-    "admonition": "Note",
-    "seealso": "See also",
-    "todo": "To do",
-    "versionadded": "Added in version",
-    "version-added": "Added in version",
-    "versionchanged": "Changed in version",
-    "version-changed": "Changed in version",
-    "versionremoved": "Removed in version",
-    "deprecated": "Deprecated since version",
-    "version-deprecated": "Deprecated since version",
-}
-_CODE = frozenset(
-    (
-        "code code-block sourcecode code-cell prompt console ipython jupyter-execute testcode testsetup testcleanup"
-        " testoutput doctest productionlist math graphviz mermaid uml digraph graph inheritance-diagram highlights-code"
-    ).split()
-)
-_DROPPED = frozenset(
-    (
-        "toctree contents index currentmodule module py:currentmodule py:module highlight raw role default-role sectnum"
-        " section-numbering header footer target-notes tabularcolumns codeauthor sectionauthor moduleauthor program"
-        " default-domain date restructuredtext-test-directive bibliography sidebar-links"
-    ).split()
-)
-_NOT_INCLUDED = frozenset({"include", "literalinclude", "raw", "command-output", "program-output", "click", "argparse"})
-_TRANSPARENT = frozenset(
-    (
-        "container compound only ifconfig ifconfig class rst-class cssclass div tabs tab group-tab code-tab tab-set"
-        " tab-item tab-set-code details dropdown collapse toggle grid grid-item grid-item-card card card-carousel topic"
-        " sidebar rubric centered epigraph highlights pull-quote glossary hlist figure image acks describe object"
-        " function class method classmethod staticmethod attribute data exception property decorator decoratormethod"
-        " option cmdoption envvar confval type macro struct enum member var setting autoclass autofunction autodata"
-        " automethod automodule autoattribute autoexception autodecorator autoproperty autosummary"
-    ).split()
-)
-_LAYOUT = frozenset({"container", "compound", "class", "rst-class", "cssclass", "div", "only", "ifconfig", "hlist"})
 _OPTION = re.compile(r":(?![: ])((?:[^:\\]|\\.|:(?!(?: |$)))*):(?:[ ]+(.*))?$")
 _EXPLICIT_TITLE = re.compile(r"(.*?)\s*<([^<>]*)>$", re.DOTALL)
 _REFERENCE_PREFIX = re.compile(r"^(?:!|/|\.(?=\w))")
@@ -110,15 +83,15 @@ class _Tolerant:
 
     nested_sm_cache: list[Any] = []  # noqa: RUF012 (docutils' own pool, kept apart from the one of its plain states)
 
-    def __init__(self, state_machine: Any, debug: bool = False) -> None:
+    def __init__(self, state_machine: states.RSTStateMachine, debug: bool = False) -> None:
         super().__init__(state_machine, debug)  # type: ignore[call-arg]
         self.nested_sm_kwargs = {"state_classes": STATES, "initial_state": "Body"}
 
-    def directive(self: Any, match: re.Match[str], **option_presets: Any) -> tuple[list[nodes.Node], bool]:
+    def directive(self: Any, match: re.Match[str], **option_presets: str) -> tuple[list[nodes.Node], bool]:
         """Read a directive without knowing what arguments and options it takes."""
         name = match[1].lower()
-        if name in _NATIVE:
-            result: tuple[list[nodes.Node], bool] = states.Body.directive(self, match, **option_presets)
+        if name in NATIVE:
+            result: tuple[list[nodes.Node], bool] = states.Body.directive(self, match, **option_presets)  # type: ignore[no-untyped-call]
             return result
         line = self.state_machine.abs_line_number()
         block, _, offset, blank_finish = self.state_machine.get_first_known_indented(match.end(), strip_top=0)
@@ -130,7 +103,7 @@ class _Tolerant:
         return made, blank_finish or self.state_machine.is_next_line_blank()
 
 
-def _explicit() -> Any:
+def _explicit() -> Any:  # noqa: ANN401 (docutils gives the record no name)
     # docutils lists the functions that read explicit markup by value, so that overriding the method alone does nothing.
     explicit = copy.copy(states.Body.explicit)
     explicit.constructs = [
@@ -141,7 +114,7 @@ def _explicit() -> Any:
 
 
 class _Directive:
-    def __init__(self, state: Any, name: str, block: StringList, offset: int, line: int) -> None:
+    def __init__(self, state: states.RSTState, name: str, block: StringList, offset: int, line: int) -> None:
         self._state, self._name, self._line = state, name, line
         self._tolerated: Tolerated = state.document.settings.tolerated
         index = 0
@@ -171,37 +144,40 @@ class _Directive:
         return [nodes.Text(self.options.get("alt", ""))] if self.options.get("alt") else []
 
     def blocks(self) -> list[nodes.Node]:
+        """The nodes for the directive where it stands as a block."""
         name = self._name
-        bare = name.rpartition(":")[2]
-        if name in _NOT_INCLUDED:
+        made: list[nodes.Node] = []
+        if name in NOT_INCLUDED:
             self._tolerated.not_included[name] += 1
-            return []
-        if name in _DROPPED:
-            return []
-        if name == "meta":
+        elif name == "meta":
             self._tolerated.metadata.update({key: value for key, value in self.options.items() if value})
-            return []
-        if name in _ADMONITIONS:
-            return [self._admonition()]
-        if name in _CODE:
-            return self._code()
-        if name in ("image", "figure"):
-            node = nodes.container()
-            if self.options.get("alt"):
-                node += self._paragraph(self.options["alt"])
-            return self._with_content(node)
-        if ":" not in name and bare not in _TRANSPARENT:
+        elif name in ADMONITIONS:
+            made = [self._admonition()]
+        elif name == "code-tab":
+            made = self._code(title=self.argument.partition(" ")[2])
+        elif name in CODE:
+            made = self._code()
+        elif name in ("image", "figure"):
+            alternative = self.options.get("alt")
+            made = self._with_content(nodes.container("", *([self._paragraph(alternative)] if alternative else [])))
+        elif name not in DROPPED:
+            made = self._described()
+        return made
+
+    def _described(self) -> list[nodes.Node]:
+        in_domain, name = ":" in self._name, self._name.rpartition(":")[2]
+        if not in_domain and name not in TRANSPARENT:
             self._tolerated.unknown[name] += 1
         node = nodes.container()
-        if name == "code-tab":
-            return self._code(title=self.argument.partition(" ")[2])
-        if self._head and name not in _LAYOUT:
-            signature = bare in _TRANSPARENT and (":" in name or bare.startswith("auto") or bare in _SIGNATURES)
-            for line in self._head:
-                text = line.strip().rstrip("\\").strip()
-                if text:
-                    node += self._paragraph(text, code=signature)
+        if name not in LAYOUT or in_domain:
+            texts = (line.strip().rstrip("\\").strip() for line in self._head)
+            node.extend(self._paragraph(text, code=in_domain or name in SIGNATURES) for text in texts if text)
         return self._with_content(node)
+
+    def _with_content(self, node: nodes.Element) -> list[nodes.Node]:
+        if len(self._content):
+            self._state.nested_parse(self._content, self._content_offset, node)
+        return [node]
 
     def _paragraph(self, text: str, *, code: bool = False) -> nodes.paragraph:
         inline = [nodes.literal(text, text)] if code else self._state.inline_text(text, self._line)[0]
@@ -209,13 +185,8 @@ class _Directive:
         paragraph.line = self._line
         return paragraph
 
-    def _with_content(self, node: nodes.Element) -> list[nodes.Node]:
-        if len(self._content):
-            self._state.nested_parse(self._content, self._content_offset, node)
-        return [node]
-
     def _admonition(self) -> nodes.Node:
-        label, head = _ADMONITIONS[self._name], self._head
+        label, head = ADMONITIONS[self._name], self._head
         if self._name == "admonition":
             label, head = self.argument or label, head[:0]
         elif label.endswith("version"):
@@ -237,34 +208,25 @@ class _Directive:
         caption = title or self.options.get("caption")
         if caption:
             made.append(self._paragraph(caption))
-        takes_language = self._name in ("code", "code-block", "sourcecode", "code-cell", "code-tab")
+        takes_language = self._name in CODE_WITH_LANGUAGE
         language = self.argument.split()[0] if takes_language and self.argument else ""
         lines = list(self._content) if takes_language else [*self._head, *self._content]
         if lines:
             text = "\n".join(lines)
-            made.append(nodes.literal_block(text, text, language=language or _LANGUAGES.get(self._name, "")))
+            made.append(nodes.literal_block(text, text, language=language or LANGUAGES.get(self._name, "")))
         return made
-
-
-_LANGUAGES = {"math": "math", "doctest": "python", "testcode": "python", "ipython": "python", "mermaid": "mermaid"}
-_SIGNATURES = frozenset(
-    (
-        "function method classmethod staticmethod attribute data exception property decorator decoratormethod option"
-        " cmdoption envvar confval type macro struct enum member var setting describe object"
-    ).split()
-)
 
 
 STATES = tuple(type(state.__name__, (_Tolerant, state), {"explicit": _explicit()}) for state in states.state_classes)
 """docutils' states, each with tolerant directives; state machines find them by their names."""
 
 
-class TolerantParser(Parser):  # type: ignore[misc]
+class TolerantParser(Parser):
     """The parser over these states."""
 
     def __init__(self) -> None:
         inliner = states.Inliner()
         # An attribute, not a subclass: docutils makes its patterns from the variables of exactly the inliner's class.
-        inliner.interpreted = interpreted
+        inliner.interpreted = interpreted  # type: ignore[method-assign]
         super().__init__(inliner=inliner)
         self.state_classes = STATES

@@ -17,7 +17,8 @@ def shape(document: ParsedDocument) -> list[tuple[str, str]]:
 
 def test_only_the_main_content_is_kept() -> None:
     document = read(
-        "<html lang=en><head><title>Keys - Shop</title><meta name=description content='About  keys'><style>p{}</style></head>"
+        "<html lang=en><head><title>Keys - Shop</title><meta name=description content='About  keys'>"
+        "<style>p{}</style></head>"
         "<body><header><a>Home</a></header><nav>nav</nav><div class='breadcrumbs'>a &gt; b</div><aside>ads</aside>"
         "<main><h1>Keys</h1><p>Rotate   <b>th</b>em.</p><div class='cookie-banner'>ok?</div><script>x</script></main>"
         "<footer>end</footer></body></html>"
@@ -44,12 +45,17 @@ def test_hidden_text_is_dropped_and_counted() -> None:
 
 
 def test_headings_carry_the_anchor_of_the_page() -> None:
-    document = read("<section id=s1><h2>One<a class=headerlink href=#s1>¶</a></h2></section><h3 id=x>Two</h3><h3><a name=y></a>3</h3>")
+    document = read(
+        "<section id=s1><h2>One<a class=headerlink href=#s1>¶</a></h2></section>"
+        "<h3 id=x>Two</h3><h3><a name=y></a>3</h3>"
+    )
     assert [(b.level, b.title, b.anchor) for b in document.blocks] == [(2, "One", "s1"), (3, "Two", "x"), (3, "3", "y")]
 
 
 def test_lists_nest_and_code_in_them_stands_alone() -> None:
-    assert shape(read("<ul><li>a<ul><li>b<p>c</p></ul><li>d<pre>x</pre>e</ul><ol><li>1st<li>2nd</ol><dl><dt>t<dd>d</dl>")) == [
+    assert shape(
+        read("<ul><li>a<ul><li>b<p>c</p></ul><li>d<pre>x</pre>e</ul><ol><li>1st<li>2nd</ol><dl><dt>t<dd>d</dl>")
+    ) == [
         ("list", "- a\n  - b\n    c\n- d"),
         ("code", "```\nx\n```"),
         ("list", "  e"),
@@ -60,7 +66,8 @@ def test_lists_nest_and_code_in_them_stands_alone() -> None:
 
 def test_code_keeps_its_white_space_and_language() -> None:
     document = read(
-        "<div class='highlight-python notranslate'><pre><span></span><span class=k>def</span> f():\n    return 1\n</pre></div>"
+        "<div class='highlight-python notranslate'><pre><span></span><span class=k>def</span>"
+        " f():\n    return 1\n</pre></div>"
         "<pre><code class='language-sh'>a\n\n  b</code></pre><p>Use <code>f()</code>.</p>"
     )
     assert shape(document) == [
@@ -71,7 +78,9 @@ def test_code_keeps_its_white_space_and_language() -> None:
 
 
 def test_line_numbers_beside_code_are_dropped() -> None:
-    document = read("<table class=highlighttable><tr><td class=linenos><pre>1\n2</pre><td class=code><pre>x\ny</pre></table>")
+    document = read(
+        "<table class=highlighttable><tr><td class=linenos><pre>1\n2</pre><td class=code><pre>x\ny</pre></table>"
+    )
     assert shape(document) == [("code", "```\nx\ny\n```")]
 
 
@@ -83,7 +92,9 @@ def test_tables_are_rows_with_a_lead() -> None:
 
 
 def test_admonitions_are_one_block() -> None:
-    document = read("<div class='admonition note'><p class=admonition-title>Note</p><p>Care.</p><ul><li>x</ul></div><p>after</p>")
+    document = read(
+        "<div class='admonition note'><p class=admonition-title>Note</p><p>Care.</p><ul><li>x</ul></div><p>after</p>"
+    )
     assert shape(document) == [("admonition", "Note\nCare.\n- x"), ("paragraph", "after")]
 
 

@@ -21,7 +21,8 @@ def paths(document: ParsedDocument) -> list[tuple[tuple[str, ...], str]]:
 
 def test_code_stands_under_the_symbols_that_it_defines() -> None:
     source = (
-        '"""Rotate keys.\n\nLonger.\n"""\nimport os\n\n# about f\n@deco(\n    1)\ndef f():\n    return 1\n\nX = 2\n\n\nclass Small:\n    def m(self): ...\n'
+        '"""Rotate keys.\n\nLonger.\n"""\nimport os\n\n'
+        "# about f\n@deco(\n    1)\ndef f():\n    return 1\n\nX = 2\n\n\nclass Small:\n    def m(self): ...\n"
     )
     document = read(source)
     assert document.title == "Rotate keys."
@@ -38,7 +39,10 @@ def test_code_stands_under_the_symbols_that_it_defines() -> None:
 
 def test_a_large_class_is_cut_into_its_methods() -> None:
     filler = "\n".join(f"        x = {n}" for n in range(40))
-    document = read(f"class Key:\n    a = 1\n\n    def rotate(self):\n{filler}\n\n    b = 2\n\n    async def drop(self):\n        pass\n")
+    document = read(
+        f"class Key:\n    a = 1\n\n    def rotate(self):\n{filler}\n"
+        "\n    b = 2\n\n    async def drop(self):\n        pass\n"
+    )
     assert [(path, code.split("\n")[0].strip()) for path, code in paths(document)] == [
         (("Key",), "class Key:"),
         (("Key", "rotate"), "def rotate(self):"),

@@ -31,13 +31,14 @@ def test_roles_become_the_text_that_readers_see() -> None:
         ":class:`~shop.Key` :meth:`.rotate` :py:func:`shop.f` :doc:`/guide/start` :ref:`Title <label>` "
         ":file:`a.py` :made-up:`thing` :pep:`8` `default` ``code`` *em* `link <http://x.y>`_"
     )
-    assert read(source).text == (
-        "Key rotate shop.f guide/start Title `a.py` thing PEP 8 default `code` em link"
-    )
+    assert read(source).text == ("Key rotate shop.f guide/start Title `a.py` thing PEP 8 default `code` em link")
 
 
 def test_code_blocks_become_fences_with_their_language() -> None:
-    document = read(".. code-block:: python\n   :caption: ``a.py``\n\n   # comment\n   x = 1\n\nThen::\n\n   raw ```\n   ```\n\n>>> f()\n1\n")
+    document = read(
+        ".. code-block:: python\n   :caption: ``a.py``\n\n   # comment\n   x = 1\n\n"
+        "Then::\n\n   raw ```\n   ```\n\n>>> f()\n1\n"
+    )
     assert shape(document) == [
         ("paragraph", "`a.py`"),
         ("code", "```python\n# comment\nx = 1\n```"),
@@ -86,7 +87,8 @@ def test_admonitions_and_version_notes_are_labelled() -> None:
 
 def test_sphinx_directives_keep_their_signature_and_content() -> None:
     source = (
-        ".. toctree::\n   :maxdepth: 2\n\n   a\n   b\n\n.. py:function:: rotate(key)\n   :module: shop\n\n   Rotates.\n\n"
+        ".. toctree::\n   :maxdepth: 2\n\n   a\n   b\n\n"
+        ".. py:function:: rotate(key)\n   :module: shop\n\n   Rotates.\n\n"
         ".. autoclass:: shop.Key\n   :members:\n\n.. tabs::\n\n   .. group-tab:: Linux\n\n      Run it.\n"
     )
     document = read(source)
@@ -141,7 +143,9 @@ def test_a_leading_field_list_is_metadata() -> None:
 
 def test_parsing_leaves_no_trace_in_the_registries_and_no_noise(capfd: object) -> None:
     before = set(directives._directives), set(roles._roles), set(roles._role_registry)
-    read(".. role:: custom\n\n.. default-role:: math\n\n:custom:`x` `y`\n\n.. note:: x\n\n.. unknown:: y\n\nbad ``open\n")
+    read(
+        ".. role:: custom\n\n.. default-role:: math\n\n:custom:`x` `y`\n\n.. note:: x\n\n.. unknown:: y\n\nbad ``open\n"
+    )
     after = set(directives._directives), set(roles._roles), set(roles._role_registry)
     assert after == before
     assert capfd.readouterr() == ("", "")  # type: ignore[attr-defined]
