@@ -55,6 +55,9 @@ def _decoded(data: bytes, *, kind: str, name: str) -> tuple[str, tuple[Finding, 
         if data.startswith(mark):
             return _lenient(data[len(mark) :], encoding)
     if b"\0" in data:
+        wide = _unmarked_utf16(data)
+        if wide:
+            return _lenient(data, wide, guessed=True)
         raise ParseError(
             f"{name}: the content is binary, not text (it has NUL bytes).",
             remedy="Exclude the file, or save it as UTF-8 text.",
@@ -89,9 +92,18 @@ def _declared(data: bytes, kind: str) -> str:
     return "utf-8" if encoding.startswith(("utf-16", "utf-32")) else encoding.replace("_", "-")
 
 
-def _lenient(data: bytes, encoding: str) -> tuple[str, tuple[Finding, ...]]:
+def _unmarked_utf16(data: bytes) -> str:
+    """Text in UTF-16 has NUL as nearly every second byte where it is in Latin letters, and nowhere else."""
+    even, odd = data[: 2**16 : 2].count(0), data[1 : 2**16 : 2].count(0)
+    pairs = min(len(data), 2**16) // 2
+    if not even and odd * 10 > pairs * 7:
+        return "utf-16-le"
+    return "utf-16-be" if not odd and even * 10 > pairs * 7 else ""
+
+
+def _lenient(data: bytes, encoding: str, *, guessed: bool = False) -> tuple[str, tuple[Finding, ...]]:
     try:
-        return data.decode(encoding), ()
+        return data.decode(encoding), (Finding(kind="encoding", detail=f"guessed {encoding}"),) if guessed else ()
     except UnicodeDecodeError:
         text = data.decode(encoding, errors="replace")
         return text, (Finding(kind="encoding", count=text.count("\ufffd"), detail=f"bytes that are not {encoding}"),)

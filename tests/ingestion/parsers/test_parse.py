@@ -123,6 +123,13 @@ def test_text_in_another_encoding_is_guessed_and_reported() -> None:
     assert [finding.kind for finding in document.findings] == ["encoding"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_recognised_and_reported(encoding: str) -> None:
+    document = parse("Keys are rotated.\n".encode(encoding), name="x.txt")
+    assert document.text == "Keys are rotated.\n"
+    assert [finding.kind for finding in document.findings] == ["encoding"]
+
+
 def test_a_damaged_utf8_file_stays_utf8() -> None:
     document = parse(("größer " * 50).encode() + b"\xff", name="x.txt")
     assert document.text.startswith("größer größer")
