@@ -1,6 +1,6 @@
 """Speed of the embedder beside plain ``SentenceTransformer.encode`` in float32, and how close the vectors are.
 
-    python benchmarks/embedding.py --data ../shared/data [--chunks 2000] [--runs 3] [--json benchmarks/results/embedding.json]
+    python benchmarks/embedding.py --data ../shared/data [--chunks 2000] [--runs 3] [--json FILE]
 
 Chunks are real documentation, packed to the model's length. Runs alternate between the two, so that a busy machine
 harms both alike; CPU time is given beside wall time for the same reason.
@@ -64,8 +64,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
-    import torch
-    from sentence_transformers import SentenceTransformer
+    import torch  # noqa: PLC0415 - after the arguments, it takes seconds
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
     machine = processor()
     embedder = SentenceTransformersEmbedder(arguments.model, use_hub=False)
@@ -80,7 +80,7 @@ def main() -> None:
     vectors: dict[str, np.ndarray] = {}
     wall: dict[str, list[float]] = {name: [] for name in systems}
     cpu: dict[str, list[float]] = {name: [] for name in systems}
-    for name, embed in systems.items():
+    for embed in systems.values():
         embed(chunks[:32])
     for run in range(arguments.runs):
         for name, embed in systems.items():

@@ -41,8 +41,8 @@ class WordEstimate:
 
     A word's first three letters are a token and every further two; each digit, sign and letter beyond ASCII is one; a
     Korean syllable is three, because the models take it apart. Measured beside the tokenizer of all-MiniLM-L6-v2: fewer
-    than 1 % of samples (paragraphs of English prose, documentation, program code and Chinese) are under-counted, and the
-    mean over-count is 92 % on scientific prose, 47 % on documentation, 45 % on code and 3 % on Chinese.
+    than 1 % of samples (paragraphs of prose, documentation, program code and Chinese) are under-counted, and the mean
+    over-count is 92 % on scientific prose, 47 % on documentation, 45 % on code and 3 % on Chinese.
     """
 
     name = "words-1"
@@ -53,7 +53,7 @@ class WordEstimate:
         return len(self.starts(text))
 
     def starts(self, text: str) -> list[int]:
-        """Where each estimated token starts, in code points, ascending; tokens of one Korean syllable start together."""
+        """Where each estimated token starts, in code points, ascending; those of a Korean syllable are equal."""
         found = []
         for match in _PIECES.finditer(text):
             start = match.start()
