@@ -76,6 +76,9 @@ if [ "$(uname -s)" = Linux ] && [ "${TERCET_TORCH:-cpu}" = cpu ] && ! "$bin/pyth
 fi
 
 say "Installing Tercet with [$extras] into $venv …"
-"$bin/python" -m pip install -e ".[$extras]" >&2
+# The first installation shows what it downloads; a later one would mostly list what is there already.
+quiet=
+if "$bin/python" -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("sentence_transformers"))' 2>/dev/null; then quiet=-q; fi
+"$bin/python" -m pip install $quiet -e ".[$extras]" >&2
 printf '%s\n' "$key $PWD" > "$stamp"
 printf '%s\n' "$bin"

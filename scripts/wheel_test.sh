@@ -25,4 +25,4 @@ cd "$work"
 venv/bin/python -c 'import pathlib, sys, tercet
 place = pathlib.Path(tercet.__file__)
 sys.exit(None if "site-packages" in place.parts else f"tercet came from {place}, not from the wheel")'
-venv/bin/python -m pytest -n "${WORKERS:-2}" -m "not slow" -p no:cacheprovider
+venv/bin/python -m pytest -n "${WORKERS:-2}" --dist worksteal -m "not slow" -p no:cacheprovider

@@ -13,6 +13,8 @@ import pytest
 
 from tests.docs.examples import LANGUAGES, PAGES, ROOT, examples, run_console, run_python
 
+README = ROOT / "README.md"
+
 
 @pytest.fixture
 def session_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -26,7 +28,7 @@ def session_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
 def test_examples_of_page_run_from_top_to_bottom(page: Path, session_folder: Path) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for example in examples(page):
@@ -37,15 +39,18 @@ def test_examples_of_page_run_from_top_to_bottom(page: Path, session_folder: Pat
 
 
 @pytest.mark.timeout(300)
-def test_readme_example_runs_as_a_plain_script(session_folder: Path) -> None:
-    code = next(example.code for example in examples(ROOT / "README.md") if example.language == "python")
-    (session_folder / "example.py").write_text(code, encoding="utf-8")
+def test_readme_example_runs_as_a_plain_script_and_its_commands_run_after_it(session_folder: Path) -> None:
+    (script,) = [example.code for example in examples(README) if example.language == "python"]
+    (session_folder / "example.py").write_text(script, encoding="utf-8")
 
     done = subprocess.run([sys.executable, "example.py"], capture_output=True, text=True, timeout=240, check=False)
 
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 3
     assert "docs/ingestion.md" in done.stdout
+    for example in examples(README):
+        if example.language == "console":
+            run_console(example, README)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
