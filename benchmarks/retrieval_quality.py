@@ -1,8 +1,8 @@
 """Retrieval quality on BEIR sets through the public API: nDCG@10 of each leg and each fusion.
 
-Two ways of cutting: ``given``, each document (title and text) as one chunk, and ``default``, the structural chunker, where
-a document counts as its best chunk. All settings are the defaults; nothing is fitted to these sets. Intervals are 95 %
-percentile bootstrap over queries, the same resamples for every method, so that differences are paired.
+Two ways of cutting: ``given``, each document (title and text) as one chunk, and ``default``, the structural chunker,
+where a document counts as its best chunk. All settings are the defaults; nothing is fitted to these sets. Intervals
+are 95 % percentile bootstrap over queries, the same resamples for every method, so that differences are paired.
 
     python benchmarks/retrieval_quality.py --data DIR            # DIR holds scifact/ and cookbook_codebase/
 
@@ -17,14 +17,13 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ir_measures
 import numpy as np
 from ir_measures import nDCG
-from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
 from tercet import Embedder, LexicalConfig, Memory, RetrievalConfig, SemanticRetriever, ingest
@@ -32,6 +31,11 @@ from tercet.evals.datasets import RetrievalDataset, load_beir
 from tercet.models.embedding import resolve_embedder
 from tercet.models.lexical import Analyzer
 from tercet.records import embedded_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 METHODS = {
     "bm25": RetrievalConfig(dense_weight=0),

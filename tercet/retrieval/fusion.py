@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tercet.memory.stored import Candidate
     from tercet.settings import Fusion
@@ -84,33 +84,45 @@ def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> li
         [('a', 0.75), ('b', 0.25)]
     """
     known: dict[int, Candidate] = {}
-    parts_by_leg: list[dict[int, Part]] = []
+    judged: list[dict[int, Part]] = []
     for leg in legs:
-        ranked = sorted(leg.candidates, key=lambda candidate: (-candidate.score, candidate.chunk_id, candidate.row))
+        ranked = sorted(leg.candidates, key=_best_first)
         values = normalize([candidate.score for candidate in ranked], method, rrf_k=rrf_k)
-        parts: dict[int, Part] = {}
-        for rank, (candidate, value) in enumerate(zip(ranked, values, strict=True), start=1):
-            parts[candidate.row] = Part(leg.name, candidate.score, rank, value, leg.weight, True)
-            known.setdefault(candidate.row, candidate)
-        parts_by_leg.append(parts)
-    fused = [_combine(candidate, legs, parts_by_leg) for candidate in known.values()]
-    fused.sort(key=lambda chunk: (-chunk.score, chunk.chunk_id, chunk.row))
+        judged.append(
+            {
+                candidate.row: Part(leg.name, candidate.score, rank, value, leg.weight, True)
+                for rank, (candidate, value) in enumerate(zip(ranked, values, strict=True), start=1)
+            }
+        )
+        known.update({candidate.row: candidate for candidate in ranked})
+    with_vector = tuple(_absent(leg, has_vector=True) for leg in legs)
+    without_vector = tuple(_absent(leg, has_vector=False) for leg in legs)
+    fused = []
+    for row, candidate in known.items():
+        absent = with_vector if candidate.has_vector else without_vector
+        parts = tuple([found.get(row, part) for found, part in zip(judged, absent, strict=True)])
+        fused.append(FusedChunk(row, candidate.chunk_id, _mean(parts), parts))
+    fused.sort(key=_best_first)
     return fused
 
 
-def _combine(candidate: Candidate, legs: Sequence[Leg], parts_by_leg: Sequence[Mapping[int, Part]]) -> FusedChunk:
-    parts: list[Part] = []
+def _best_first(item: Candidate | FusedChunk) -> tuple[float, str, int]:
+    return (-item.score, item.chunk_id, item.row)
+
+
+def _absent(leg: Leg, *, has_vector: bool) -> Part:
+    """What a leg says about a chunk that it did not return."""
+    available = leg.searched and (leg.name != "dense" or has_vector)
+    return Part(leg.name, None, None, 0.0, leg.weight, available)
+
+
+def _mean(parts: Sequence[Part]) -> float:
     total = weights = 0.0
-    for leg, found in zip(legs, parts_by_leg, strict=True):
-        part = found.get(candidate.row)
-        if part is None:
-            available = leg.searched and (leg.name != "dense" or candidate.has_vector)
-            part = Part(leg.name, None, None, 0.0, leg.weight, available)
-        parts.append(part)
-        if part.available:
-            total += part.weight * part.normalized
-            weights += part.weight
-    return FusedChunk(candidate.row, candidate.chunk_id, total / weights if weights else 0.0, tuple(parts))
+    for _, _, _, normalized, weight, available in parts:
+        if available:
+            total += weight * normalized
+            weights += weight
+    return total / weights if weights else 0.0
 
 
 def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> list[float]:
