@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from tercet.errors import ConfigurationError
 from tercet.records import Document
 from tercet.retrieval.diversity import maximal_marginal_relevance
-from tercet.retrieval.rerank import CrossEncoderReranker, Reranker
+from tercet.retrieval.rerank import Reranker
 from tercet.retrieval.semantic import SemanticRetriever
 from tercet.settings import RetrievalConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from tercet.memory.memory import Memory
 
@@ -173,14 +172,3 @@ def test_a_reranker_that_answers_wrongly_is_an_error(memory: Memory, fill: Fill,
 def test_a_rerank_depth_below_one_is_refused(memory: Memory) -> None:
     with pytest.raises(ConfigurationError, match="rerank_depth"):
         SemanticRetriever(memory.semantic, rerank_depth=0)
-
-
-def test_cross_encoder_weights_that_are_not_there_give_an_error_with_a_remedy(tmp_path: Path) -> None:
-    for model in ("cross-encoder/no-such-model", tmp_path):
-        with pytest.raises(ConfigurationError, match="cannot be loaded") as caught:
-            CrossEncoderReranker(model).rerank("query", ["text"])
-        assert "folder" in caught.value.remedy
-
-
-def test_a_cross_encoder_loads_nothing_before_it_is_used() -> None:
-    assert CrossEncoderReranker("no-such-model").rerank("query", []) == []
