@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 
+_STATE = (
+    "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'pending') OR EXISTS (SELECT 1 FROM stale_points)"
+    " OR EXISTS (SELECT 1 FROM chunks WHERE embedded IS {false}), (SELECT count(*) FROM corpora)"
+)
+"""Whether anything is unfinished, and how many corpora there are; as text, because every search asks."""
+
 
 def day_number(day: date) -> int:
     """Days since 1970-01-01."""
@@ -38,11 +44,12 @@ def resolve(connection: Connection, where: DocumentFilter) -> Selection:
     conditions = document_conditions(where)
     if not rows:
         return Selection(corpora=())
+    false = "0" if connection.dialect.name == "sqlite" else "false"
+    unsettled, total = connection.exec_driver_sql(_STATE.format(false=false)).one()
     ids = [row.id for row in rows]
     if not conditions:
-        total = connection.execute(select(func.count()).select_from(corpora)).scalar_one()
-        everything = total == len(rows)
-        return Selection(corpora=rows, where=None if everything else VectorFilter(must=(AnyOf("corpus", ids),)))
+        restricted = VectorFilter(must=(AnyOf("corpus", ids),)) if len(rows) < total else None
+        return Selection(corpora=rows, where=restricted, settled=not unsettled)
     matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions))
     total = connection.execute(
         select(func.count()).select_from(documents).where(documents.c.corpus_id.in_(ids))
@@ -52,9 +59,14 @@ def resolve(connection: Connection, where: DocumentFilter) -> Selection:
         wanted = set(matching)
         others = [key for key in _document_ids(connection, documents.c.corpus_id.in_(ids)) if key not in wanted]
         must_not = (AnyOf("document", others),) if others else ()
-        return Selection(corpora=rows, where=VectorFilter(must=must, must_not=must_not), documents=tuple(matching))
+        return Selection(
+            corpora=rows,
+            where=VectorFilter(must=must, must_not=must_not),
+            documents=tuple(matching),
+            settled=not unsettled,
+        )
     must = (AnyOf("document", matching),)
-    return Selection(corpora=rows, where=VectorFilter(must=must), documents=tuple(matching))
+    return Selection(corpora=rows, where=VectorFilter(must=must), documents=tuple(matching), settled=not unsettled)
 
 
 def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, ...]:

@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from tercet.models.embedding import Embedder
     from tercet.settings import LexicalConfig
 
-EXACT_BELOW = 20_000
-"""Chunks up to which dense search compares full vectors: quantization saves nothing worth having there."""
 SLACK = 64
 """Candidates asked for beyond the limit, so that removed chunks and tied scores rarely need a second query."""
+EXACT_BELOW = 20_000
+"""Chunks up to which dense search compares full vectors: quantization saves nothing worth having there."""
+REMEMBERED_ROWS = 1_000_000
+_LIVE_CHUNKS = (
+    "SELECT chunks.id, chunk_id, embedded FROM chunks JOIN versions ON versions.id = version_id"
+    " WHERE chunks.id IN ({}) AND state = 'live'"
+)
 
 
 class SemanticMemory:
@@ -60,6 +65,7 @@ class SemanticMemory:
         self._embedder = embedder
         self._fingerprint = fingerprint
         self._claim = claim
+        self._settled_rows: dict[int, tuple[str, bool]] = {}
         self._writer = SemanticWriter(
             database, index=index, lexical=lexical, fingerprint=fingerprint, exclusive=exclusive
         )
@@ -123,7 +129,7 @@ class SemanticMemory:
         def nearest(count: int) -> list[Neighbor]:
             return self._index().nearest_sparse(query, limit=count, where=selection.where)
 
-        return LexicalCandidates(candidates=self._live(nearest, limit), idf=weights)
+        return LexicalCandidates(candidates=self._live(nearest, limit, selection), idf=weights)
 
     def dense_candidates(self, vector: NDArray[np.float32], selection: Selection, *, limit: int) -> list[Candidate]:
         """The best live chunks by cosine with a query vector, equal scores by chunk id."""
@@ -134,7 +140,7 @@ class SemanticMemory:
         def nearest(count: int) -> list[Neighbor]:
             return self._index().nearest_dense(vector, limit=count, where=selection.where, exact=exact)
 
-        return self._live(nearest, limit)
+        return self._live(nearest, limit, selection)
 
     def _document_frequencies(self, terms: Sequence[int], selection: Selection) -> dict[int, int]:
         query = (
@@ -146,12 +152,12 @@ class SemanticMemory:
         with self._database.read() as connection:
             return {int(term): int(count) for term, count in connection.execute(query)}
 
-    def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int) -> list[Candidate]:
+    def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: Selection) -> list[Candidate]:
         """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included."""
         count = limit + SLACK
         while True:
             found = nearest(count)
-            rows = self._chunk_ids([neighbor.id for neighbor in found])
+            rows = self._live_rows([neighbor.id for neighbor in found], settled=selection.settled)
             live = [Candidate(n.id, rows[n.id][0], n.score, rows[n.id][1]) for n in found if n.id in rows]
             live.sort(key=lambda candidate: (-candidate.score, candidate.chunk_id))
             exhausted = len(found) < count
@@ -159,27 +165,41 @@ class SemanticMemory:
                 return live[:limit]
             count *= 4
 
-    def _chunk_ids(self, rows: Sequence[int]) -> dict[int, tuple[str, bool]]:
-        query = select(chunks.c.id, chunks.c.chunk_id, chunks.c.embedded).join(
-            versions, versions.c.id == chunks.c.version_id
-        )
-        query = query.where(versions.c.state == "live")
+    def _live_rows(self, rows: Sequence[int], *, settled: bool) -> Mapping[int, tuple[str, bool]]:
+        """Chunk id, and whether its vector is in the index, of the rows that are live.
+
+        While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id for
+        ever, so rows seen before need no look. Should a write begin meanwhile, ``load`` leaves out what it removed.
+        """
+        if not settled:
+            return self._read_live_rows(rows)
+        if len(self._settled_rows) > REMEMBERED_ROWS:
+            self._settled_rows = {}
+        known = self._settled_rows
+        fresh = self._read_live_rows([row for row in rows if row not in known])
+        known.update((row, entry) for row, entry in fresh.items() if entry[1])
+        return {row: entry for row in rows if (entry := known.get(row) or fresh.get(row))}
+
+    def _read_live_rows(self, rows: Sequence[int]) -> dict[int, tuple[str, bool]]:
         found: dict[int, tuple[str, bool]] = {}
+        if not rows:
+            return found
         with self._database.read() as connection:
-            for some in batches(rows):
-                for row, chunk_id, embedded in connection.execute(query.where(chunks.c.id.in_(some))):
-                    found[row] = (chunk_id, bool(embedded))
+            for some in batches(rows, 1_000):
+                numbers = ",".join(map(str, map(int, some)))
+                found.update(
+                    (row, (chunk_id, bool(embedded)))
+                    for row, chunk_id, embedded in connection.exec_driver_sql(_LIVE_CHUNKS.format(numbers)).all()
+                )
         return found
 
     def coverage(self, selection: Selection) -> tuple[int, int]:
         """How many of the selected live chunks have a dense vector, and how many there are."""
         if selection.empty:
             return 0, 0
-        missing_any = select(chunks.c.id).join(versions, versions.c.id == chunks.c.version_id)
-        missing_any = missing_any.where(chunks.c.embedded.is_(False), versions.c.state == "live").limit(1)
+        if selection.settled and selection.documents is None:
+            return selection.chunks, selection.chunks
         with self._database.read() as connection:
-            if connection.execute(missing_any).first() is None:
-                return selection.chunks, selection.chunks
             query = (
                 select(func.count(), func.count().filter(chunks.c.embedded))
                 .select_from(chunks)
@@ -221,7 +241,7 @@ class SemanticMemory:
         found: dict[int, StoredChunk] = {}
         with self._database.read() as connection:
             for some in batches(rows):
-                for row in connection.execute(query.where(chunks.c.id.in_(some))):
+                for row in connection.execute(query.where(chunks.c.id.in_(some))).all():
                     found[row.id] = StoredChunk(
                         row=row.id,
                         chunk=Chunk(

@@ -107,6 +107,8 @@ class Selection:
     """None: nothing to check."""
     documents: tuple[int, ...] | None = None
     """Ids of the matching documents; None: all of the corpora."""
+    settled: bool = False
+    """True when no write was under way and no vector missing: every point of the index was a live, complete chunk."""
 
     @property
     def empty(self) -> bool:
