@@ -16,8 +16,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tercet.records import LegExplanation
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from tercet.memory.stored import Candidate
     from tercet.settings import Fusion
@@ -37,30 +39,51 @@ class Leg:
     """False: the leg could not look at all, so that no chunk is judged by it."""
 
 
-class Part(NamedTuple):
-    """What one leg adds to one chunk's score."""
-
-    leg: LegName
-    score: float | None
-    """Raw score; None: the leg did not return the chunk."""
-    rank: int | None
-    """1 is best; None: the leg did not return the chunk."""
-    normalized: float
-    weight: float
-    available: bool
-    """False: the leg could not judge the chunk, so that its weight does not count either."""
-
-
 class FusedChunk(NamedTuple):
-    """A chunk with its fused score and what each leg, in the order given, had to say."""
+    """A chunk with its fused score."""
 
     row: int
     chunk_id: str
     score: float
-    parts: tuple[Part, ...]
 
 
-def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> list[FusedChunk]:
+class Ranking(NamedTuple):
+    """Chunks by descending fused score, equal scores by chunk id, and what the scores were made of."""
+
+    chunks: list[FusedChunk]
+    legs: Sequence[Leg]
+    ranks: list[dict[int, int]]
+    """For each leg: row to rank."""
+    normalized: list[dict[int, float]]
+    """For each leg: row to normalised score."""
+    without_vector: frozenset[int]
+    """Rows that the dense leg could not judge."""
+
+    def legs_of(self, row: int) -> tuple[LegExplanation, ...]:
+        """What each leg, in the order given to ``fuse``, had to say about a chunk; without its terms."""
+        return tuple(self._leg(place, row) for place in range(len(self.legs)))
+
+    def _leg(self, place: int, row: int) -> LegExplanation:
+        leg, rank = self.legs[place], self.ranks[place].get(row)
+        if rank is None:
+            return LegExplanation(
+                leg=leg.name,
+                score=None,
+                rank=None,
+                normalized=0.0,
+                weight=leg.weight,
+                available=leg.searched and not (leg.name == "dense" and row in self.without_vector),
+            )
+        return LegExplanation(
+            leg=leg.name,
+            score=next(candidate.score for candidate in leg.candidates if candidate.row == row),
+            rank=rank,
+            normalized=self.normalized[place][row],
+            weight=leg.weight,
+        )
+
+
+def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> Ranking:
     """Rank the union of the legs' candidates.
 
     The score is ``sum(weight * normalized) / sum(weight)`` over the legs that could judge the chunk. A leg that could
@@ -73,56 +96,52 @@ def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> li
         rrf_k: Constant of ``rrf``.
 
     Returns:
-        Chunks by descending score, equal scores by chunk id. With ``dbsf`` and ``minmax`` scores lie in [0, 1].
+        The ranking. With ``dbsf`` and ``minmax`` scores lie in [0, 1].
 
     Example:
         >>> from tercet.memory.stored import Candidate
         >>> words = [Candidate(1, "a", 9.0, True), Candidate(2, "b", 4.0, True)]
         >>> meaning = [Candidate(2, "b", 0.8, True), Candidate(1, "a", 0.2, True)]
         >>> legs = [Leg(name="lexical", weight=3, candidates=words), Leg(name="dense", weight=1, candidates=meaning)]
-        >>> [(chunk.chunk_id, chunk.score) for chunk in fuse(legs, method="minmax")]
+        >>> [(chunk.chunk_id, chunk.score) for chunk in fuse(legs, method="minmax").chunks]
         [('a', 0.75), ('b', 0.25)]
     """
-    known: dict[int, Candidate] = {}
-    judged: list[dict[int, Part]] = []
+    names: dict[int, str] = {}
+    without_vector: set[int] = set()
+    ranks: list[dict[int, int]] = []
+    normalized: list[dict[int, float]] = []
     for leg in legs:
-        ranked = sorted(leg.candidates, key=_best_first)
-        values = normalize([candidate.score for candidate in ranked], method, rrf_k=rrf_k)
-        judged.append(
-            {
-                candidate.row: Part(leg.name, candidate.score, rank, value, leg.weight, True)
-                for rank, (candidate, value) in enumerate(zip(ranked, values, strict=True), start=1)
-            }
-        )
-        known.update({candidate.row: candidate for candidate in ranked})
-    with_vector = tuple(_absent(leg, has_vector=True) for leg in legs)
-    without_vector = tuple(_absent(leg, has_vector=False) for leg in legs)
-    fused = []
-    for row, candidate in known.items():
-        absent = with_vector if candidate.has_vector else without_vector
-        parts = tuple([found.get(row, part) for found, part in zip(judged, absent, strict=True)])
-        fused.append(FusedChunk(row, candidate.chunk_id, _mean(parts), parts))
-    fused.sort(key=_best_first)
-    return fused
+        ranked = sorted((-score, chunk_id, row) for row, chunk_id, score, _ in leg.candidates)
+        rows = [row for _, _, row in ranked]
+        values = normalize([-score for score, _, _ in ranked], method, rrf_k=rrf_k)
+        ranks.append(dict(zip(rows, range(1, len(rows) + 1), strict=True)))
+        normalized.append(dict(zip(rows, values, strict=True)))
+        names.update((row, chunk_id) for _, chunk_id, row in ranked)
+        without_vector.update(row for row, _, _, has_vector in leg.candidates if not has_vector)
+    # A vector may have come between the two queries: what the dense leg returned, it judged.
+    without_vector.difference_update(*(found for leg, found in zip(legs, ranks, strict=True) if leg.name == "dense"))
+    scores = _means(names, legs, normalized, without_vector)
+    ordered = sorted((-score, chunk_id, row) for (row, chunk_id), score in zip(names.items(), scores, strict=True))
+    chunks = [FusedChunk(row, chunk_id, -score) for score, chunk_id, row in ordered]
+    return Ranking(chunks, legs, ranks, normalized, frozenset(without_vector))
 
 
-def _best_first(item: Candidate | FusedChunk) -> tuple[float, str, int]:
-    return (-item.score, item.chunk_id, item.row)
-
-
-def _absent(leg: Leg, *, has_vector: bool) -> Part:
-    """What a leg says about a chunk that it did not return."""
-    available = leg.searched and (leg.name != "dense" or has_vector)
-    return Part(leg.name, None, None, 0.0, leg.weight, available)
-
-
-def _mean(parts: Sequence[Part]) -> float:
-    total = weights = 0.0
-    for _, _, _, normalized, weight, available in parts:
-        if available:
-            total += weight * normalized
+def _means(
+    rows: Iterable[int], legs: Sequence[Leg], normalized: Sequence[Mapping[int, float]], without_vector: Container[int]
+) -> list[float]:
+    """The weighted mean of each row over the legs that could judge it."""
+    searched = [(leg, found) for leg, found in zip(legs, normalized, strict=True) if leg.searched]
+    everywhere = [(leg.weight, found) for leg, found in searched]
+    by_words = [(leg.weight, found) for leg, found in searched if leg.name != "dense"]
+    means = []
+    for row in rows:
+        judges = by_words if row in without_vector else everywhere
+        total = weights = 0.0
+        for weight, found in judges:
+            total += weight * found.get(row, 0.0)
             weights += weight
-    return total / weights if weights else 0.0
+        means.append(total / weights if weights else 0.0)
+    return means
 
 
 def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> list[float]:
@@ -142,8 +161,7 @@ def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> li
     width = high - low
     if width <= 0:
         return [0.5] * len(scores)
-    # Rounding may leave [0, 1] by the last bit.
-    return [min(1.0, max(0.0, (score - low) / width)) for score in scores]
+    return [(score - low) / width for score in scores]
 
 
 def _three_deviations(scores: Sequence[float]) -> tuple[float, float]:

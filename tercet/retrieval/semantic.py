@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tercet.errors import ConfigurationError, InputError
-from tercet.models.lexical import Analyzer, bm25_weights, term_id
-from tercet.records import Citation, DocumentFilter, Explanation, Hit, LegExplanation, Provenance, SearchResult
+from tercet.models.lexical import Analyzer
+from tercet.records import Citation, DocumentFilter, Hit, Provenance, SearchResult
 from tercet.retrieval.diversity import maximal_marginal_relevance
+from tercet.retrieval.explanation import Explainer, QueryTerms
 from tercet.retrieval.fusion import FusedChunk, Leg, fuse
 from tercet.retrieval.rerank import Reranker, rerank_scores
 from tercet.sanitize import sanitize
 from tercet.settings import RetrievalConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tercet.memory.semantic import SemanticMemory
     from tercet.memory.stored import Selection, StoredChunk
@@ -38,14 +40,6 @@ class Ranked(NamedTuple):
     def score(self) -> float:
         """What the hit is returned with."""
         return self.chunk.score if self.rerank_score is None else self.rerank_score
-
-
-class Query(NamedTuple):
-    """A query as the legs see it."""
-
-    text: str
-    terms: Mapping[str, int]
-    idf: Mapping[str, float]
 
 
 class SemanticRetriever:
@@ -103,38 +97,34 @@ class SemanticRetriever:
         """
         text = _checked(query, limit)
         selection = self._memory.select(where or DocumentFilter())
-        legs, looked_for, degraded = self._legs(text, selection, max(self.config.candidates, limit))
-        fused = [
-            chunk
-            for chunk in fuse(legs, method=self.config.fusion, rrf_k=self.config.rrf_k)
-            if chunk.score >= self.config.floor
-        ]
+        legs, terms, degraded = self._legs(text, selection, max(self.config.candidates, limit))
+        ranking = fuse(legs, method=self.config.fusion, rrf_k=self.config.rrf_k)
+        fused = [chunk for chunk in ranking.chunks if chunk.score >= self.config.floor]
         ranked, stored = self._rerank(text, fused, limit)
         if self.config.diversity:
             ranked, complete = self._diversify(ranked, limit)
             degraded = degraded if complete else (*degraded, "diversity")
-        hits = self._hits(ranked, stored, limit, looked_for if explain else None)
+        explainer = Explainer(ranking, terms, fusion=self.config.fusion, lexical=self._memory.lexical)
+        hits = self._hits(ranked, stored, limit, explainer if explain else None)
         return SearchResult(query=text, hits=hits, degraded=degraded)
 
     # -- candidates --------------------------------------------------------------------------------------------------
 
-    def _legs(self, text: str, selection: Selection, limit: int) -> tuple[list[Leg], Query, tuple[str, ...]]:
+    def _legs(self, text: str, selection: Selection, limit: int) -> tuple[list[Leg], QueryTerms, tuple[str, ...]]:
         legs: list[Leg] = []
-        looked_for = Query(text, {}, {})
+        terms = QueryTerms({}, {})
         degraded: tuple[str, ...] = ()
         embedder = self._embedder()
         if self.config.lexical_weight:
-            terms: dict[str, int] = {}
-            for term in self._analyzer.terms(text):
-                terms[term] = terms.get(term, 0) + 1
-            found = self._memory.lexical_candidates(terms, selection, limit=limit)
-            looked_for = Query(text, terms, found.idf)
+            counts = Counter(self._analyzer.terms(text))
+            found = self._memory.lexical_candidates(counts, selection, limit=limit)
+            terms = QueryTerms(counts, found.idf)
             legs.append(
                 Leg(
                     name="lexical",
                     weight=self.config.lexical_weight,
                     candidates=found.candidates,
-                    searched=bool(terms),  # a query of stop words says nothing about any chunk
+                    searched=bool(counts),  # a query of stop words says nothing about any chunk
                 )
             )
         if self.config.dense_weight and embedder is None:
@@ -154,7 +144,7 @@ class SemanticRetriever:
                     searched=bool(with_vector),
                 )
             )
-        return legs, looked_for, degraded
+        return legs, terms, degraded
 
     def _embedder(self) -> Embedder | None:
         config = self.config
@@ -205,7 +195,7 @@ class SemanticRetriever:
     # -- hits --------------------------------------------------------------------------------------------------------
 
     def _hits(
-        self, ranked: Sequence[Ranked], stored: dict[int, StoredChunk], limit: int, looked_for: Query | None
+        self, ranked: Sequence[Ranked], stored: dict[int, StoredChunk], limit: int, explainer: Explainer | None
     ) -> tuple[Hit, ...]:
         """Read only the chunks that are returned; one that another process has just removed gives way to the next."""
         hits: list[Hit] = []
@@ -215,11 +205,11 @@ class SemanticRetriever:
             position += len(batch)
             loaded = stored or self._memory.load([item.chunk.row for item in batch])
             hits.extend(
-                self._hit(item, loaded[item.chunk.row], looked_for) for item in batch if item.chunk.row in loaded
+                self._hit(item, loaded[item.chunk.row], explainer) for item in batch if item.chunk.row in loaded
             )
         return tuple(hits)
 
-    def _hit(self, item: Ranked, stored: StoredChunk, looked_for: Query | None) -> Hit:
+    def _hit(self, item: Ranked, stored: StoredChunk, explainer: Explainer | None) -> Hit:
         chunk = stored.chunk
         return Hit(
             chunk_id=chunk.id,
@@ -239,36 +229,9 @@ class SemanticRetriever:
             ),
             provenance=Provenance(store="semantic", source=stored.uri, trust=stored.trust),
             metadata=stored.metadata,
-            explanation=None if looked_for is None else self._explanation(item, stored, looked_for),
+            explanation=explainer.explain(stored, item.rerank_score) if explainer else None,
             context=self._memory.section(stored.row) if self.config.expand == "parent" else "",
         )
-
-    def _explanation(self, item: Ranked, stored: StoredChunk, looked_for: Query) -> Explanation:
-        legs = tuple(
-            LegExplanation(
-                leg=part.leg,
-                score=part.score,
-                rank=part.rank,
-                normalized=part.normalized,
-                weight=part.weight,
-                available=part.available,
-                terms=self._term_scores(stored, looked_for) if part.leg == "lexical" and part.rank else {},
-            )
-            for part in item.chunk.parts
-        )
-        return Explanation(fusion=self.config.fusion, legs=legs, rerank_score=item.rerank_score)
-
-    def _term_scores(self, stored: StoredChunk, looked_for: Query) -> dict[str, float]:
-        """BM25 contribution of each query term that the chunk holds, largest first."""
-        lexical = self._memory.lexical
-        weights = bm25_weights(stored.terms, average_length=stored.average_length, k1=lexical.k1, b=lexical.b)
-        by_id = dict(zip(stored.terms.ids.tolist(), weights.tolist(), strict=True))
-        found = {
-            term: times * looked_for.idf[term] * by_id[term_id(term)]
-            for term, times in looked_for.terms.items()
-            if term in looked_for.idf and term_id(term) in by_id
-        }
-        return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def _checked(query: str, limit: int) -> str:

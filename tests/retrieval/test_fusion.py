@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tercet.memory.stored import Candidate
 from tercet.records import Explanation, LegExplanation
-from tercet.retrieval.fusion import FusedChunk, Leg, fuse, normalize
+from tercet.retrieval.fusion import Leg, fuse, normalize
 
 METHODS = ("dbsf", "minmax", "rrf")
 
@@ -20,23 +20,6 @@ def leg(name: str, scores: dict[int, float], *, weight: float = 1.0, without_vec
         name=name,
         weight=weight,
         candidates=[Candidate(row, f"{row:032x}", score, row not in without_vector) for row, score in scores.items()],
-    )
-
-
-def explanation(chunk: FusedChunk) -> Explanation:
-    return Explanation(
-        fusion="dbsf",
-        legs=tuple(
-            LegExplanation(
-                leg=part.leg,
-                score=part.score,
-                rank=part.rank,
-                normalized=part.normalized,
-                weight=part.weight,
-                available=part.available,
-            )
-            for part in chunk.parts
-        ),
     )
 
 
@@ -97,7 +80,7 @@ def test_equal_scores_count_half(method: str, values: list[float]) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_no_candidates_give_nothing(method: str) -> None:
     assert normalize([], method) == []
-    assert fuse([leg("lexical", {}), leg("dense", {})], method=method) == []
+    assert fuse([leg("lexical", {}), leg("dense", {})], method=method).chunks == []
 
 
 def test_weights_are_relative() -> None:
@@ -105,8 +88,8 @@ def test_weights_are_relative() -> None:
     once = fuse([leg("lexical", words, weight=1), leg("dense", meaning, weight=3)], method="minmax")
     tenfold = fuse([leg("lexical", words, weight=10), leg("dense", meaning, weight=30)], method="minmax")
 
-    assert [chunk.row for chunk in once] == [chunk.row for chunk in tenfold]
-    by_row = {chunk.row: chunk.score for chunk in once}
+    assert [chunk.row for chunk in once.chunks] == [chunk.row for chunk in tenfold.chunks]
+    by_row = {chunk.row: chunk.score for chunk in once.chunks}
     assert by_row == pytest.approx({1: (1 * 1.0 + 3 * 0.5) / 4, 2: 0.5 / 4, 3: 3 / 4, 4: 0.0})
 
 
@@ -115,34 +98,33 @@ def test_weights_are_relative() -> None:
 
 def test_a_leg_that_did_not_return_a_chunk_adds_nothing_to_it() -> None:
     fused = fuse([leg("lexical", {1: 2.0, 2: 1.0}), leg("dense", {1: 0.9, 3: 0.1})], method="minmax")
-    second = next(chunk for chunk in fused if chunk.row == 2)
 
-    assert second.score == 0.0
-    assert second.parts[1] == ("dense", None, None, 0.0, 1.0, True)
+    assert next(chunk.score for chunk in fused.chunks if chunk.row == 2) == 0.0
+    assert fused.legs_of(2)[1] == LegExplanation(leg="dense", score=None, rank=None, normalized=0.0, weight=1.0)
 
 
 def test_a_chunk_whose_vector_is_missing_is_judged_by_words_alone() -> None:
     words = leg("lexical", {1: 4.0, 2: 3.0, 3: 1.0}, weight=2.0, without_vector=(2,))
     fused = fuse([words, leg("dense", {1: 0.1, 3: 0.9})], method="minmax")
-    by_row = {chunk.row: chunk for chunk in fused}
+    by_row = {chunk.row: chunk.score for chunk in fused.chunks}
 
-    assert by_row[2].score == pytest.approx(2 / 3)  # (3 - 1) / (4 - 1), not divided by the dense weight
-    assert [part.available for part in by_row[2].parts] == [True, False]
-    assert by_row[1].score == pytest.approx((2 * 1.0 + 0.0) / 3)
+    assert by_row[2] == pytest.approx(2 / 3)  # (3 - 1) / (4 - 1), not divided by the dense weight
+    assert [part.available for part in fused.legs_of(2)] == [True, False]
+    assert by_row[1] == pytest.approx((2 * 1.0 + 0.0) / 3)
 
 
 def test_a_leg_that_could_not_look_takes_no_part_in_the_score() -> None:
     silent = Leg(name="lexical", weight=1.0, candidates=[], searched=False)
     fused = fuse([silent, leg("dense", {1: 0.9, 2: 0.1})], method="minmax")
 
-    assert [(chunk.row, chunk.score) for chunk in fused] == [(1, 1.0), (2, 0.0)]
+    assert [(chunk.row, chunk.score) for chunk in fused.chunks] == [(1, 1.0), (2, 0.0)]
 
 
 def test_equal_scores_are_ordered_by_chunk_id_and_then_row() -> None:
     candidates = [Candidate(5, "b", 1.0, True), Candidate(9, "a", 1.0, True), Candidate(2, "b", 1.0, True)]
     fused = fuse([Leg(name="lexical", weight=1.0, candidates=candidates)], method="minmax")
 
-    assert [chunk.row for chunk in fused] == [9, 2, 5]
+    assert [chunk.row for chunk in fused.chunks] == [9, 2, 5]
 
 
 # -- properties ------------------------------------------------------------------------------------------------------
@@ -155,18 +137,23 @@ def test_the_order_in_which_candidates_are_given_changes_nothing(legs: list[Leg]
         random.Random(seed).shuffle(candidates)
         return Leg(name=one.name, weight=one.weight, candidates=candidates)
 
-    assert fuse([shuffled(one) for one in legs], method=method) == fuse(legs, method=method)
+    given, other = fuse(legs, method=method), fuse([shuffled(one) for one in legs], method=method)
+
+    assert other.chunks == given.chunks
+    assert [other.legs_of(row) for row, _, _ in given.chunks] == [given.legs_of(row) for row, _, _ in given.chunks]
 
 
 @given(legs=two_legs(), method=st.sampled_from(METHODS))
 def test_parts_recombine_to_the_score(legs: list[Leg], method: str) -> None:
-    for chunk in fuse(legs, method=method):
-        assert math.isclose(explanation(chunk).fused, chunk.score, rel_tol=0, abs_tol=1e-9)
+    ranking = fuse(legs, method=method)
+    for chunk in ranking.chunks:
+        explanation = Explanation(fusion=method, legs=ranking.legs_of(chunk.row))
+        assert math.isclose(explanation.fused, chunk.score, rel_tol=0, abs_tol=1e-9)
 
 
 @given(legs=two_legs(), method=st.sampled_from(METHODS))
 def test_every_candidate_comes_back_once_best_first_within_zero_and_one(legs: list[Leg], method: str) -> None:
-    fused = fuse(legs, method=method)
+    fused = fuse(legs, method=method).chunks
 
     assert {chunk.row for chunk in fused} == {candidate.row for one in legs for candidate in one.candidates}
     assert len({chunk.row for chunk in fused}) == len(fused)
@@ -177,13 +164,14 @@ def test_every_candidate_comes_back_once_best_first_within_zero_and_one(legs: li
 @given(legs=two_legs(), method=st.sampled_from(METHODS))
 def test_a_chunk_that_no_leg_puts_lower_is_not_ranked_lower(legs: list[Leg], method: str) -> None:
     fused = fuse(legs, method=method)
-    for better in fused:
-        for worse in fused:
-            if [part.available for part in better.parts] != [part.available for part in worse.parts]:
+    judged = [(chunk.score, fused.legs_of(chunk.row)) for chunk in fused.chunks]
+    for better, its in judged:
+        for worse, others in judged:
+            pairs = list(zip(its, others, strict=True))
+            if any(one.available != two.available for one, two in pairs):
                 continue
-            pairs = zip(better.parts, worse.parts, strict=True)
             if all(one.score is not None and (two.score is None or one.score > two.score) for one, two in pairs):
-                assert better.score >= worse.score
+                assert better >= worse
 
 
 @given(values=st.lists(scores, min_size=2, max_size=60), method=st.sampled_from(METHODS))

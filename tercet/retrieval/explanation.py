@@ -1,0 +1,54 @@
+"""Why a hit has its score: the words that matched, what each leg gave, how it was put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from tercet.models.lexical import bm25_weights, term_id
+from tercet.records import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tercet.memory.stored import StoredChunk
+    from tercet.retrieval.fusion import Ranking
+    from tercet.settings import Fusion, LexicalConfig
+
+
+class QueryTerms(NamedTuple):
+    """The analysed words of a query: how often each occurs in it, and the weight of those that the corpus holds."""
+
+    counts: Mapping[str, int]
+    idf: Mapping[str, float]
+
+
+class Explainer:
+    """Explains the hits of one search."""
+
+    def __init__(self, ranking: Ranking, terms: QueryTerms, *, fusion: Fusion, lexical: LexicalConfig) -> None:
+        self._ranking = ranking
+        self._terms = terms
+        self._fusion: Fusion = fusion
+        self._lexical = lexical
+
+    def explain(self, stored: StoredChunk, rerank_score: float | None) -> Explanation:
+        """The parts of a hit's score; they recombine to it."""
+        legs = tuple(
+            replace(leg, terms=self._term_scores(stored)) if leg.leg == "lexical" and leg.rank else leg
+            for leg in self._ranking.legs_of(stored.row)
+        )
+        return Explanation(fusion=self._fusion, legs=legs, rerank_score=rerank_score)
+
+    def _term_scores(self, stored: StoredChunk) -> dict[str, float]:
+        """BM25 contribution of each query term that the chunk holds, largest first."""
+        weights = bm25_weights(
+            stored.terms, average_length=stored.average_length, k1=self._lexical.k1, b=self._lexical.b
+        )
+        held = dict(zip(stored.terms.ids.tolist(), weights.tolist(), strict=True))
+        found = {
+            term: times * self._terms.idf[term] * held[term_id(term)]
+            for term, times in self._terms.counts.items()
+            if term in self._terms.idf and term_id(term) in held
+        }
+        return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
