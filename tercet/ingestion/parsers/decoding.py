@@ -25,6 +25,8 @@ _CHARACTER_SETS = re.compile(
     r"^(utf|windows-|cp|ibm|iso|latin|l\d|shift|sjis|ms_?kanji|euc|gb|hz|big5|koi8|mac|tis|johab|us-ascii|ascii|x-sjis)",
     re.IGNORECASE,
 )
+_UTF16_PAIRS = 8
+"""Characters of UTF-16 without a mark that are needed to believe in it."""
 
 
 def decode(data: bytes, *, kind: str, name: str) -> tuple[str, tuple[Finding, ...]]:
@@ -93,12 +95,21 @@ def _declared(data: bytes, kind: str) -> str:
 
 
 def _unmarked_utf16(data: bytes) -> str:
-    """Text in UTF-16 has NUL as nearly every second byte where it is in Latin letters, and nowhere else."""
-    even, odd = data[: 2**16 : 2].count(0), data[1 : 2**16 : 2].count(0)
-    pairs = min(len(data), 2**16) // 2
+    """Text in UTF-16 has NUL as nearly every second byte where it is in Latin letters, and nowhere else.
+
+    A few bytes are no evidence, nor is a binary file of small numbers: the other bytes must be those of text.
+    """
+    sample = data[: 2**16]
+    even, odd, pairs = sample[::2].count(0), sample[1::2].count(0), len(sample) // 2
+    if pairs < _UTF16_PAIRS:
+        return ""
     if not even and odd * 10 > pairs * 7:
-        return "utf-16-le"
-    return "utf-16-be" if not odd and even * 10 > pairs * 7 else ""
+        encoding, letters = "utf-16-le", sample[::2]
+    elif not odd and even * 10 > pairs * 7:
+        encoding, letters = "utf-16-be", sample[1::2]
+    else:
+        return ""
+    return "" if any(letter < 0x20 and letter not in b"\t\n\f\r" for letter in letters) else encoding
 
 
 def _lenient(data: bytes, encoding: str, *, guessed: bool = False) -> tuple[str, tuple[Finding, ...]]:

@@ -178,3 +178,9 @@ def test_real_documentation_parses_whole(corpus: str) -> None:
         document = parse(path.read_bytes(), name=path.name)
         check(document)
         assert document.blocks or path.stat().st_size < 400, path
+
+
+def test_small_numbers_in_binary_are_not_taken_for_utf_16() -> None:
+    for content in (b"\x00\x01", b"\x00\x01\x00\x02" * 100, b"\x05\x00" * 100):
+        with pytest.raises(ParseError, match="binary"):
+            parse(content, name="numbers.txt")
