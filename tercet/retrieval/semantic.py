@@ -18,7 +18,6 @@ from tercet.sanitize import sanitize
 from tercet.settings import RetrievalConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from tercet.memory.semantic import SemanticMemory
     from tercet.memory.stored import Selection, StoredChunk
@@ -30,16 +29,18 @@ DIVERSITY_POOL = 5
 """Diversity picks among this many times the hits asked for."""
 
 
-class Ranked(NamedTuple):
-    """A chunk in the order in which it will be returned."""
+class Ordered(NamedTuple):
+    """Chunks in the order in which they will be returned."""
 
-    chunk: FusedChunk
-    rerank_score: float | None = None
+    chunks: list[FusedChunk]
+    rerank_scores: dict[int, float]
+    """By row; empty without a reranker."""
+    stored: dict[int, StoredChunk]
+    """What has been read back already, by row."""
 
-    @property
-    def score(self) -> float:
-        """What the hit is returned with."""
-        return self.chunk.score if self.rerank_score is None else self.rerank_score
+    def score(self, chunk: FusedChunk) -> float:
+        """What a hit is returned with."""
+        return self.rerank_scores.get(chunk.row, chunk.score)
 
 
 class SemanticRetriever:
@@ -100,12 +101,12 @@ class SemanticRetriever:
         legs, terms, degraded = self._legs(text, selection, max(self.config.candidates, limit))
         ranking = fuse(legs, method=self.config.fusion, rrf_k=self.config.rrf_k)
         fused = [chunk for chunk in ranking.chunks if chunk.score >= self.config.floor]
-        ranked, stored = self._rerank(text, fused, limit)
+        ordered = self._rerank(text, fused, limit)
         if self.config.diversity:
-            ranked, complete = self._diversify(ranked, limit)
+            ordered, complete = self._diversify(ordered, limit)
             degraded = degraded if complete else (*degraded, "diversity")
         explainer = Explainer(ranking, terms, fusion=self.config.fusion, lexical=self._memory.lexical)
-        hits = self._hits(ranked, stored, limit, explainer if explain else None)
+        hits = self._hits(ordered, limit, explainer if explain else None)
         return SearchResult(query=text, hits=hits, degraded=degraded)
 
     # -- candidates --------------------------------------------------------------------------------------------------
@@ -161,60 +162,58 @@ class SemanticRetriever:
 
     # -- order -------------------------------------------------------------------------------------------------------
 
-    def _rerank(
-        self, text: str, fused: Sequence[FusedChunk], limit: int
-    ) -> tuple[list[Ranked], dict[int, StoredChunk]]:
+    def _rerank(self, text: str, fused: list[FusedChunk], limit: int) -> Ordered:
         if self._reranker is None:
-            return [Ranked(chunk) for chunk in fused], {}
+            return Ordered(fused, {}, {})
         depth = max(self._rerank_depth, limit * DIVERSITY_POOL if self.config.diversity else limit)
-        head = fused[:depth]
-        stored = self._memory.load([chunk.row for chunk in head])
-        head = [chunk for chunk in head if chunk.row in stored]
+        stored = self._memory.load([chunk.row for chunk in fused[:depth]])
+        head = [chunk for chunk in fused[:depth] if chunk.row in stored]
         texts = [stored[chunk.row].chunk.embedded_text for chunk in head]
         scores = rerank_scores(self._reranker, text, texts) if texts else []
-        ranked = [Ranked(chunk, score) for chunk, score in zip(head, scores, strict=True)]
-        ranked.sort(key=lambda item: (-item.score, item.chunk.chunk_id, item.chunk.row))
-        return ranked, stored
+        by_row = dict(zip((chunk.row for chunk in head), scores, strict=True))
+        head.sort(key=lambda chunk: (-by_row[chunk.row], chunk.chunk_id, chunk.row))
+        return Ordered(head, by_row, stored)
 
-    def _diversify(self, ranked: Sequence[Ranked], limit: int) -> tuple[list[Ranked], bool]:
+    def _diversify(self, ordered: Ordered, limit: int) -> tuple[Ordered, bool]:
         """Reorder the best of the ranking; False when vectors that this needs are missing and the order was kept."""
-        pool, rest = list(ranked[: limit * DIVERSITY_POOL]), list(ranked[limit * DIVERSITY_POOL :])
+        size = limit * DIVERSITY_POOL
+        pool, rest = ordered.chunks[:size], ordered.chunks[size:]
+        vectors = self._memory.vectors([chunk.row for chunk in pool])
+        if any(chunk.row not in vectors for chunk in pool):
+            return ordered, False
         if not pool:
-            return rest, True
-        vectors = self._memory.vectors([item.chunk.row for item in pool])
-        if any(item.chunk.row not in vectors for item in pool):
-            return list(ranked), False
-        relevance = [item.score for item in pool]
+            return ordered, True
+        relevance = [ordered.score(chunk) for chunk in pool]
         if self._reranker is not None or self.config.fusion == "rrf":  # their scales are not that of a cosine
             low, width = relevance[-1], relevance[0] - relevance[-1]
             relevance = [(score - low) / width if width else 1.0 for score in relevance]
-        matrix = np.stack([vectors[item.chunk.row] for item in pool])
+        matrix = np.stack([vectors[chunk.row] for chunk in pool])
         order = maximal_marginal_relevance(relevance, matrix, diversity=self.config.diversity, limit=len(pool))
-        return [pool[position] for position in order] + rest, True
+        return ordered._replace(chunks=[pool[position] for position in order] + rest), True
 
     # -- hits --------------------------------------------------------------------------------------------------------
 
-    def _hits(
-        self, ranked: Sequence[Ranked], stored: dict[int, StoredChunk], limit: int, explainer: Explainer | None
-    ) -> tuple[Hit, ...]:
+    def _hits(self, ordered: Ordered, limit: int, explainer: Explainer | None) -> tuple[Hit, ...]:
         """Read only the chunks that are returned; one that another process has just removed gives way to the next."""
         hits: list[Hit] = []
         position = 0
-        while len(hits) < limit and position < len(ranked):
-            batch = ranked[position : position + limit - len(hits)]
+        while len(hits) < limit and position < len(ordered.chunks):
+            batch = ordered.chunks[position : position + limit - len(hits)]
             position += len(batch)
-            loaded = stored or self._memory.load([item.chunk.row for item in batch])
+            stored = ordered.stored or self._memory.load([chunk.row for chunk in batch])
             hits.extend(
-                self._hit(item, loaded[item.chunk.row], explainer) for item in batch if item.chunk.row in loaded
+                self._hit(stored[chunk.row], ordered.score(chunk), ordered.rerank_scores.get(chunk.row), explainer)
+                for chunk in batch
+                if chunk.row in stored
             )
         return tuple(hits)
 
-    def _hit(self, item: Ranked, stored: StoredChunk, explainer: Explainer | None) -> Hit:
+    def _hit(self, stored: StoredChunk, score: float, rerank_score: float | None, explainer: Explainer | None) -> Hit:
         chunk = stored.chunk
         return Hit(
             chunk_id=chunk.id,
             text=chunk.text,
-            score=item.score,
+            score=score,
             citation=Citation(
                 uri=stored.uri,
                 corpus=stored.corpus,
@@ -229,7 +228,7 @@ class SemanticRetriever:
             ),
             provenance=Provenance(store="semantic", source=stored.uri, trust=stored.trust),
             metadata=stored.metadata,
-            explanation=explainer.explain(stored, item.rerank_score) if explainer else None,
+            explanation=explainer.explain(stored, rerank_score) if explainer else None,
             context=self._memory.section(stored.row) if self.config.expand == "parent" else "",
         )
 
