@@ -5,7 +5,9 @@ over its own candidates before they are averaged. Everything here is a pure func
 which candidates are given changes nothing.
 
 * ``dbsf``: distribution-based score fusion, the default. Mazzeschi, "Distribution-Based Score Fusion" (2023), as used
-  by Qdrant: the range mean ± 3 standard deviations becomes 0 to 1.
+  by Qdrant: the range mean ± 3 standard deviations becomes 0 to 1. The best candidates of a good query lie far above
+  that range. Cutting them off at 1 would make them equal (measured on SciFact: nDCG@10 0.68 instead of 0.73), so all
+  legs are divided by the greatest value of any, which keeps the ranking and puts scores within [0, 1].
 * ``minmax``: the best candidate becomes 1, the worst 0. Lee, "Analyses of Multiple Evidence Combination" (SIGIR 1997).
 * ``rrf``: reciprocal rank fusion, ``1 / (k + rank)``. Cormack, Clarke and Büttcher (SIGIR 2009).
 """
@@ -120,6 +122,9 @@ def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> Ra
         without_vector.update(row for row, _, _, has_vector in leg.candidates if not has_vector)
     # A vector may have come between the two queries: what the dense leg returned, it judged.
     without_vector.difference_update(*(found for leg, found in zip(legs, ranks, strict=True) if leg.name == "dense"))
+    greatest = max((value for found in normalized for value in found.values()), default=0.0)
+    if greatest > 1:
+        normalized = [{row: value / greatest for row, value in found.items()} for found in normalized]
     scores = _means(names, legs, normalized, without_vector)
     ordered = sorted((-score, chunk_id, row) for (row, chunk_id), score in zip(names.items(), scores, strict=True))
     chunks = [FusedChunk(row, chunk_id, -score) for score, chunk_id, row in ordered]
@@ -147,6 +152,9 @@ def _means(
 def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> list[float]:
     """Put the scores of one leg, best first, on a scale that legs share; keeps their order.
 
+    From 0 to 1, but for ``dbsf``: what is more than three deviations above the mean exceeds 1 (what is as far below it
+    is 0, no worse than not being found).
+
     Example:
         >>> normalize([30.0, 20.0, 10.0], "minmax")
         [1.0, 0.5, 0.0]
@@ -157,20 +165,14 @@ def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> li
         return [1.0 / (rrf_k + rank) for rank in range(1, len(scores) + 1)]
     if not scores:
         return []
-    low, high = (scores[-1], scores[0]) if method == "minmax" else _three_deviations(scores)
-    width = high - low
-    if width <= 0:
-        return [0.5] * len(scores)
-    return [(score - low) / width for score in scores]
-
-
-def _three_deviations(scores: Sequence[float]) -> tuple[float, float]:
-    """Mean ± 3 sample standard deviations, widened where needed to reach the outermost scores.
-
-    Outliers beyond three deviations would leave [0, 1]; cutting them off there would make the best hits equal.
-    """
     if scores[0] == scores[-1]:
-        return scores[0], scores[0]
-    mean = math.fsum(scores) / len(scores)
-    spread = 3 * math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
-    return min(mean - spread, scores[-1]), max(mean + spread, scores[0])
+        return [0.5] * len(scores)
+    if method == "minmax":
+        low, width = scores[-1], scores[0] - scores[-1]
+    else:
+        mean = math.fsum(scores) / len(scores)
+        deviation = math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
+        low, width = mean - 3 * deviation, 6 * deviation
+    if width <= 0:  # scores so close that their squares vanish
+        return [0.5] * len(scores)
+    return [max(0.0, (score - low) / width) for score in scores]

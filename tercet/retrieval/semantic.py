@@ -18,7 +18,6 @@ from tercet.sanitize import sanitize
 from tercet.settings import RetrievalConfig
 
 if TYPE_CHECKING:
-
     from tercet.memory.semantic import SemanticMemory
     from tercet.memory.stored import Selection, StoredChunk
     from tercet.models.embedding import Embedder

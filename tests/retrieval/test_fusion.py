@@ -5,8 +5,10 @@ import random
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from qdrant_client import models
+from qdrant_client.hybrid.fusion import distribution_based_score_fusion
 
 from tercet.memory.stored import Candidate
 from tercet.records import Explanation, LegExplanation
@@ -45,22 +47,53 @@ def test_distribution_based_scores_are_the_place_within_three_deviations_of_the_
     source = random.Random(7)
     values = sorted((source.uniform(2, 30) for _ in range(200)), reverse=True)
     mean, deviation = statistics.fmean(values), statistics.stdev(values)
-    assert max(abs(value - mean) for value in values) < 3 * deviation  # none to widen the range for
+    assert max(abs(value - mean) for value in values) < 3 * deviation  # no outliers
     expected = [(value - (mean - 3 * deviation)) / (6 * deviation) for value in values]
 
     assert normalize(values, "dbsf") == pytest.approx(expected, abs=1e-12)
 
 
-def test_an_outlier_widens_the_range_so_that_the_best_hits_stay_apart() -> None:
-    values = [100.0, 90.0, *[1.0 + index / 1000 for index in range(100, 0, -1)]]
-    mean, deviation = statistics.fmean(values), statistics.stdev(values)
-    assert min(values[:2]) > mean + 3 * deviation
+def test_outliers_keep_their_distance_and_all_legs_are_scaled_alike() -> None:
+    words = {0: 100.0, 1: 90.0} | {row: 1.0 + row / 1000 for row in range(2, 100)}
+    meaning = {row: 0.9 - row / 1000 for row in range(100)}
+    raw = normalize(sorted(words.values(), reverse=True), "dbsf")
+    ranking = fuse([leg("lexical", words), leg("dense", meaning)], method="dbsf")
 
-    normalized = normalize(values, "dbsf")
+    assert raw[0] > raw[1] > 1
+    first, second = ranking.legs_of(0), ranking.legs_of(1)
+    assert (first[0].normalized, second[0].normalized) == pytest.approx((1.0, raw[1] / raw[0]))
+    assert first[1].normalized == pytest.approx(normalize(list(meaning.values()), "dbsf")[0] / raw[0])
 
-    low = mean - 3 * deviation
-    assert normalized == pytest.approx([(value - low) / (100.0 - low) for value in values], abs=1e-12)
-    assert normalized[0] > normalized[1]
+
+def test_scores_far_below_the_mean_count_no_less_than_not_being_found() -> None:
+    assert normalize([10.0 + row / 1000 for row in range(100, 0, -1)] + [-500.0], "dbsf")[-1] == 0.0
+
+
+@given(
+    words=st.dictionaries(st.integers(0, 60), st.floats(0, 40, width=32), min_size=2, max_size=40),
+    meaning=st.dictionaries(st.integers(0, 60), st.floats(-1, 1, width=32), min_size=2, max_size=40),
+)
+def test_the_ranking_is_that_of_qdrant(words: dict[int, float], meaning: dict[int, float]) -> None:
+    def points(scores: dict[int, float]) -> list[models.ScoredPoint]:
+        ranked = sorted(scores.items(), key=lambda entry: -entry[1])
+        return [models.ScoredPoint(id=row, version=0, score=score) for row, score in ranked]
+
+    for scores in (words, meaning):
+        mean, deviation = statistics.fmean(scores.values()), statistics.stdev(scores.values())
+        assume(deviation > 1e-3)
+        assume(min(scores.values()) >= mean - 3 * deviation)  # there Qdrant goes below zero
+    expected = {
+        point.id: point.score / 2  # a sum there, a mean here
+        for point in distribution_based_score_fusion([points(words), points(meaning)], limit=200)
+    }
+    ranking = fuse([leg("lexical", words), leg("dense", meaning)], method="dbsf")
+    ours = {chunk.row: chunk.score for chunk in ranking.chunks}
+    scale = max(expected.values()) / ranking.chunks[0].score
+
+    assert {row: score * scale for row, score in ours.items()} == pytest.approx(expected, abs=1e-6)
+    assert scale == pytest.approx(
+        max(1.0, *(normalize(sorted(s.values(), reverse=True), "dbsf")[0] for s in (words, meaning)))
+    )
 
 
 def test_reciprocal_rank_counts_from_one() -> None:
