@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from tercet.errors import InputError
 from tercet.memory.database import attributes, corpora, documents, versions
@@ -91,8 +91,8 @@ def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, 
 def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
     query = (
         select(documents.c.id)
-        .join(versions, versions.c.id == documents.c.live_version)
-        .where(condition)
+        .join(versions, versions.c.document_id == documents.c.id)
+        .where(versions.c.state == "live", condition)
         .order_by(documents.c.id)
     )
     return list(connection.execute(query).scalars())
@@ -123,7 +123,8 @@ def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
 
 
 def _attribute(key: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(attributes.c.version_id == versions.c.id, attributes.c.key == key, condition)
+    """Versions with such an attribute; a list that is made once, where EXISTS would be asked for each document."""
+    return versions.c.id.in_(select(attributes.c.version_id).where(attributes.c.key == key, condition))
 
 
 def _equals(value: Scalar) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ and fuses them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import func, select
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from sqlalchemy import Row
 
     from tercet.memory.database import Database
     from tercet.memory.stored import NewVersion
@@ -38,6 +39,7 @@ SLACK = 64
 EXACT_BELOW = 20_000
 """Chunks up to which dense search compares full vectors: quantization saves nothing worth having there."""
 REMEMBERED_ROWS = 1_000_000
+_CHUNK_IDS = "SELECT id, chunk_id FROM chunks WHERE id IN ({})"
 _LIVE_CHUNKS = (
     "SELECT chunks.id, chunk_id, embedded FROM chunks JOIN versions ON versions.id = version_id"
     " WHERE chunks.id IN ({}) AND state = 'live'"
@@ -169,28 +171,24 @@ class SemanticMemory:
         """Chunk id, and whether its vector is in the index, of the rows that are live.
 
         While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id for
-        ever, so rows seen before need no look. Should a write begin meanwhile, ``load`` leaves out what it removed.
+        ever, so rows seen before need no look. Should a write begin meanwhile, ``load`` leaves out what is not live.
         """
-        if not settled:
-            return self._read_live_rows(rows)
-        if len(self._settled_rows) > REMEMBERED_ROWS:
-            self._settled_rows = {}
-        known = self._settled_rows
-        fresh = self._read_live_rows([row for row in rows if row not in known])
-        known.update((row, entry) for row, entry in fresh.items() if entry[1])
-        return {row: entry for row in rows if (entry := known.get(row) or fresh.get(row))}
+        if settled:
+            if len(self._settled_rows) > REMEMBERED_ROWS:
+                self._settled_rows = {}
+            known = self._settled_rows
+            unknown = [row for row in rows if row not in known]
+            known.update((row, (chunk_id, True)) for row, chunk_id in self._read_rows(_CHUNK_IDS, unknown))
+            return known
+        return {row: (chunk_id, bool(embedded)) for row, chunk_id, embedded in self._read_rows(_LIVE_CHUNKS, rows)}
 
-    def _read_live_rows(self, rows: Sequence[int]) -> dict[int, tuple[str, bool]]:
-        found: dict[int, tuple[str, bool]] = {}
-        if not rows:
-            return found
-        with self._database.read() as connection:
-            for some in batches(rows, 1_000):
-                numbers = ",".join(map(str, map(int, some)))
-                found.update(
-                    (row, (chunk_id, bool(embedded)))
-                    for row, chunk_id, embedded in connection.exec_driver_sql(_LIVE_CHUNKS.format(numbers)).all()
-                )
+    def _read_rows(self, query: str, rows: Sequence[int]) -> list[Row[*tuple[Any, ...]]]:
+        found: list[Row[*tuple[Any, ...]]] = []
+        if rows:
+            with self._database.read() as connection:
+                for some in batches(rows, 1_000):
+                    numbers = ",".join(map(str, map(int, some)))
+                    found.extend(connection.exec_driver_sql(query.format(numbers)).all())
         return found
 
     def coverage(self, selection: Selection) -> tuple[int, int]:
