@@ -89,17 +89,15 @@ def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, 
 
 
 def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
-    query = (
-        select(documents.c.id)
-        .join(versions, versions.c.document_id == documents.c.id)
-        .where(versions.c.state == "live", condition)
-        .order_by(documents.c.id)
-    )
+    query = select(documents.c.id).where(documents.c.live_version.is_not(None), condition).order_by(documents.c.id)
     return list(connection.execute(query).scalars())
 
 
 def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
-    """The parts of a filter that concern single documents, over ``documents`` joined to their live ``versions``."""
+    """The parts of a filter that concern single documents, as conditions on ``documents``.
+
+    Each is a list that is made once: a look at every version would read past its text.
+    """
     conditions: list[ColumnElement[bool]] = []
     for key, value in where.equals.items():
         values = [value] if isinstance(value, str | int | float | bool) else list(value)
@@ -117,14 +115,16 @@ def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
         conditions.append(or_(*(documents.c.uri.regexp_match(glob_pattern(glob)) for glob in where.paths)))
     if where.as_of is not None:
         day = day_number(where.as_of)
-        conditions.append(or_(versions.c.effective_from.is_(None), versions.c.effective_from <= day))
-        conditions.append(or_(versions.c.effective_to.is_(None), versions.c.effective_to > day))
+        begun = or_(versions.c.effective_from.is_(None), versions.c.effective_from <= day)
+        not_over = or_(versions.c.effective_to.is_(None), versions.c.effective_to > day)
+        conditions.append(documents.c.live_version.in_(select(versions.c.id).where(begun, not_over)))
     return conditions
 
 
 def _attribute(key: str, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Versions with such an attribute; a list that is made once, where EXISTS would be asked for each document."""
-    return versions.c.id.in_(select(attributes.c.version_id).where(attributes.c.key == key, condition))
+    """Documents whose live version has such an attribute."""
+    wanted = select(attributes.c.version_id).where(attributes.c.key == key, condition)
+    return documents.c.live_version.in_(wanted)
 
 
 def _equals(value: Scalar) -> ColumnElement[bool]:

@@ -192,10 +192,13 @@ class SemanticMemory:
         return found
 
     def coverage(self, selection: Selection) -> tuple[int, int]:
-        """How many of the selected live chunks have a dense vector, and how many there are."""
+        """How many of the selected live chunks have a dense vector, and how many there are.
+
+        While no vector is missing anywhere, both numbers are those of the whole corpora, which need no counting.
+        """
         if selection.empty:
             return 0, 0
-        if selection.settled and selection.documents is None:
+        if selection.settled:
             return selection.chunks, selection.chunks
         with self._database.read() as connection:
             query = (
