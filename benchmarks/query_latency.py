@@ -159,7 +159,7 @@ def main() -> None:
                 print(f"  {name:26} {measured[name]}", flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     result = {
-        "command": "python benchmarks/query_latency.py",
+        "command": f"python benchmarks/query_latency.py --chunks {options.chunks} --queries {options.queries}",
         "tercet": version("tercet"),
         "python": platform.python_version(),
         "processors": os.cpu_count(),

@@ -162,7 +162,8 @@ def main() -> None:
     resolved = resolve_embedder(options.embedder)
     embedder = QueriesOnce(resolved)
     results: dict[str, object] = {
-        "command": "python benchmarks/retrieval_quality.py",
+        "command": "python benchmarks/retrieval_quality.py --data DIR "
+        f"--sets {' '.join(options.sets)} --cuts {' '.join(options.cuts)} --embedder {options.embedder}",
         "tercet": version("tercet"),
         "python": platform.python_version(),
         "embedder": embedder.fingerprint,
