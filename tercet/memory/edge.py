@@ -286,12 +286,14 @@ class EdgeIndex:
         self, query: engine.Query, limit: int, where: VectorFilter | None, params: engine.SearchParams | None = None
     ) -> list[Neighbor]:
         matching = _filter(where, self._spec)
-        rounded = float if params is None else cosine  # sparse queries have none
 
         def fetch(count: int) -> list[tuple[int, float]]:
             request = engine.QueryRequest(limit=count, query=query, filter=matching, params=params)
             with self._running() as shard:
-                return [(int(cast("int", hit.id)), rounded(hit.score)) for hit in shard.query(request)]
+                found = shard.query(request)
+            if params is None:  # sparse
+                return [(hit.id, hit.score) for hit in found]  # type: ignore[misc]  # ids of ours are never UUIDs
+            return [(hit.id, cosine(hit.score)) for hit in found]  # type: ignore[misc]
 
         return ranked(fetch, checked_limit(limit))
 

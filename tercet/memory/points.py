@@ -205,20 +205,16 @@ def ranked(fetch: Callable[[int], Iterable[tuple[int, float]]], limit: int) -> l
         return []
     wanted = limit + 8
     while True:
-        found = sorted((Neighbor(key, score) for key, score in fetch(wanted)), key=_by_score)
-        tied_to_the_end = len(found) == wanted and found[limit - 1].score == found[-1].score
+        found = sorted((-score, key) for key, score in fetch(wanted))
+        tied_to_the_end = len(found) == wanted and found[limit - 1][0] == found[-1][0]
         if not tied_to_the_end or wanted >= limit + _TIES:
-            return found[:limit]
+            return [Neighbor(key, -score) for score, key in found[:limit]]
         wanted = min(limit + (wanted - limit) * 8, limit + _TIES)
 
 
 def cosine(score: float) -> float:
     """A cosine without the digits that depend on the order in which an engine added the products up."""
     return round(score, 6)
-
-
-def _by_score(neighbor: Neighbor) -> tuple[float, int]:
-    return (-neighbor.score, neighbor.id)
 
 
 def _checked_rows(points: Mapping[int, Point], spec: IndexSpec) -> dict[int, NDArray[np.float32]]:

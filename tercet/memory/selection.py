@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 
 from tercet.errors import InputError
 from tercet.memory.database import attributes, corpora, documents, versions
@@ -31,6 +31,21 @@ _STATE = (
     " OR EXISTS (SELECT 1 FROM chunks WHERE embedded IS {false}), (SELECT count(*) FROM corpora)"
 )
 """Whether anything is unfinished, and how many corpora there are; as text, because every search asks."""
+
+_CORPORA = (
+    select(
+        corpora.c.id,
+        corpora.c.name,
+        corpora.c.tenant,
+        corpora.c.version,
+        corpora.c.chunks,
+        corpora.c.length_total,
+        corpora.c.length_bucket,
+        corpora.c.reweighing,
+    )
+    .where(corpora.c.tenant.in_(bindparam("tenants", expanding=True)))
+    .order_by(corpora.c.id)
+)
 
 
 def day_number(day: date) -> int:
@@ -70,22 +85,12 @@ def resolve(connection: Connection, where: DocumentFilter) -> Selection:
 
 
 def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, ...]:
-    query = select(
-        corpora.c.id,
-        corpora.c.name,
-        corpora.c.tenant,
-        corpora.c.version,
-        corpora.c.chunks,
-        corpora.c.length_total,
-        corpora.c.length_bucket,
-        corpora.c.reweighing,
-    ).order_by(corpora.c.id)
-    query = query.where(corpora.c.tenant.in_(["", where.tenant] if where.tenant else [""]))
-    if where.corpus:
-        query = query.where(corpora.c.name.in_(where.corpus))
-    if where.version is not None:
-        query = query.where(corpora.c.version == where.version)
-    return tuple(CorpusRow(*row) for row in connection.execute(query))
+    rows = connection.execute(_CORPORA, {"tenants": ["", where.tenant] if where.tenant else [""]})
+    return tuple(
+        CorpusRow(*row)
+        for row in rows
+        if (not where.corpus or row.name in where.corpus) and (where.version is None or row.version == where.version)
+    )
 
 
 def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:

@@ -10,9 +10,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
-from tercet.memory.database import chunks, corpora, documents, embeddings, frequencies, versions
+from tercet.memory.database import chunks, corpora, documents, embeddings, versions
 from tercet.memory.points import batches
 from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
@@ -35,14 +35,41 @@ if TYPE_CHECKING:
     from tercet.settings import LexicalConfig
 
 SLACK = 64
-"""Candidates asked for beyond the limit, so that removed chunks and tied scores rarely need a second query."""
+"""Candidates asked for beyond the limit while some may be removed chunks, so that a second query is rarely needed."""
+TIED = 8
+"""The same when all are live: only tied scores at the end ask for more."""
 EXACT_BELOW = 20_000
 """Chunks up to which dense search compares full vectors: quantization saves nothing worth having there."""
 REMEMBERED_ROWS = 1_000_000
+READ_AHEAD = 200_000
+"""Chunks up to which the first search reads all ids at once, from their index: 0.1 s, and no look-up ever after."""
+
+# As text, because every search asks, and building a statement costs more than running it.
+_ALL_CHUNK_IDS = "SELECT id, chunk_id FROM chunks"
 _CHUNK_IDS = "SELECT id, chunk_id FROM chunks WHERE id IN ({})"
 _LIVE_CHUNKS = (
     "SELECT chunks.id, chunk_id, embedded FROM chunks JOIN versions ON versions.id = version_id"
     " WHERE chunks.id IN ({}) AND state = 'live'"
+)
+_FREQUENCIES = (
+    "SELECT term, sum(count) FROM frequencies WHERE corpus_id IN ({corpora}) AND term IN ({terms}) GROUP BY term"
+)
+_LOAD = (
+    select(
+        *(column for column in chunks.c if column.name != "embed_key"),
+        versions.c.title.label("document_title"),
+        versions.c.metadata.label("document_metadata"),
+        versions.c.trust,
+        documents.c.uri,
+        corpora.c.name,
+        corpora.c.version,
+        corpora.c.tenant,
+        corpora.c.length_bucket,
+    )
+    .join(versions, versions.c.id == chunks.c.version_id)
+    .join(documents, documents.c.id == versions.c.document_id)
+    .join(corpora, corpora.c.id == documents.c.corpus_id)
+    .where(versions.c.state == "live", chunks.c.id.in_(bindparam("rows", expanding=True)))
 )
 
 
@@ -145,42 +172,43 @@ class SemanticMemory:
         return self._live(nearest, limit, selection)
 
     def _document_frequencies(self, terms: Sequence[int], selection: Selection) -> dict[int, int]:
-        query = (
-            select(frequencies.c.term, func.sum(frequencies.c.count))
-            .where(frequencies.c.corpus_id.in_([corpus.id for corpus in selection.corpora]))
-            .where(frequencies.c.term.in_(sorted(set(terms))))
-            .group_by(frequencies.c.term)
+        query = _FREQUENCIES.format(
+            corpora=",".join(str(int(corpus.id)) for corpus in selection.corpora),
+            terms=",".join(str(int(term)) for term in sorted(set(terms))),
         )
         with self._database.read() as connection:
-            return {int(term): int(count) for term, count in connection.execute(query)}
+            return {int(term): int(count) for term, count in connection.exec_driver_sql(query)}
 
     def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: Selection) -> list[Candidate]:
         """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included."""
-        count = limit + SLACK
+        count = limit + (TIED if selection.settled else SLACK)
         while True:
             found = nearest(count)
-            rows = self._live_rows([neighbor.id for neighbor in found], settled=selection.settled)
-            live = [Candidate(n.id, rows[n.id][0], n.score, rows[n.id][1]) for n in found if n.id in rows]
-            live.sort(key=lambda candidate: (-candidate.score, candidate.chunk_id))
+            rows = self._live_rows([neighbor.id for neighbor in found], selection)
+            ordered = sorted((-score, *rows[row], row) for row, score in found if row in rows)
+            live = [Candidate(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered]
             exhausted = len(found) < count
             if exhausted or (len(live) > limit and live[limit - 1].score > found[-1].score):
                 return live[:limit]
             count *= 4
 
-    def _live_rows(self, rows: Sequence[int], *, settled: bool) -> Mapping[int, tuple[str, bool]]:
+    def _live_rows(self, rows: Sequence[int], selection: Selection) -> Mapping[int, tuple[str, bool]]:
         """Chunk id, and whether its vector is in the index, of the rows that are live.
 
         While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id for
         ever, so rows seen before need no look. Should a write begin meanwhile, ``load`` leaves out what is not live.
         """
-        if settled:
-            if len(self._settled_rows) > REMEMBERED_ROWS:
-                self._settled_rows = {}
-            known = self._settled_rows
-            unknown = [row for row in rows if row not in known]
-            known.update((row, (chunk_id, True)) for row, chunk_id in self._read_rows(_CHUNK_IDS, unknown))
-            return known
-        return {row: (chunk_id, bool(embedded)) for row, chunk_id, embedded in self._read_rows(_LIVE_CHUNKS, rows)}
+        if not selection.settled:
+            return {row: (chunk_id, bool(embedded)) for row, chunk_id, embedded in self._read_rows(_LIVE_CHUNKS, rows)}
+        if len(self._settled_rows) > REMEMBERED_ROWS:
+            self._settled_rows = {}
+        known = self._settled_rows
+        if not known and selection.chunks <= READ_AHEAD:
+            with self._database.read() as connection:
+                known.update((row, (chunk_id, True)) for row, chunk_id in connection.exec_driver_sql(_ALL_CHUNK_IDS))
+        unknown = [row for row in rows if row not in known]
+        known.update((row, (chunk_id, True)) for row, chunk_id in self._read_rows(_CHUNK_IDS, unknown))
+        return known
 
     def _read_rows(self, query: str, rows: Sequence[int]) -> list[Row[*tuple[Any, ...]]]:
         found: list[Row[*tuple[Any, ...]]] = []
@@ -222,27 +250,10 @@ class SemanticMemory:
 
     def load(self, rows: Sequence[int]) -> dict[int, StoredChunk]:
         """Read chunks back with their documents; rows that are no longer live are left out."""
-        query = (
-            select(
-                *(column for column in chunks.c if column.name != "embed_key"),
-                versions.c.title.label("document_title"),
-                versions.c.metadata.label("document_metadata"),
-                versions.c.trust,
-                documents.c.uri,
-                corpora.c.name,
-                corpora.c.version,
-                corpora.c.tenant,
-                corpora.c.length_bucket,
-            )
-            .join(versions, versions.c.id == chunks.c.version_id)
-            .join(documents, documents.c.id == versions.c.document_id)
-            .join(corpora, corpora.c.id == documents.c.corpus_id)
-            .where(versions.c.state == "live")
-        )
         found: dict[int, StoredChunk] = {}
         with self._database.read() as connection:
             for some in batches(rows):
-                for row in connection.execute(query.where(chunks.c.id.in_(some))).all():
+                for row in connection.execute(_LOAD, {"rows": list(some)}).all():
                     found[row.id] = StoredChunk(
                         row=row.id,
                         chunk=Chunk(

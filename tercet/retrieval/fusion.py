@@ -122,31 +122,38 @@ def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> Ra
         without_vector.update(row for row, _, _, has_vector in leg.candidates if not has_vector)
     # A vector may have come between the two queries: what the dense leg returned, it judged.
     without_vector.difference_update(*(found for leg, found in zip(legs, ranks, strict=True) if leg.name == "dense"))
-    greatest = max((value for found in normalized for value in found.values()), default=0.0)
+    greatest = max((max(found.values()) for found in normalized if found), default=0.0)
     if greatest > 1:
         normalized = [{row: value / greatest for row, value in found.items()} for found in normalized]
     scores = _means(names, legs, normalized, without_vector)
-    ordered = sorted((-score, chunk_id, row) for (row, chunk_id), score in zip(names.items(), scores, strict=True))
+    ordered = sorted((-score, names[row], row) for row, score in scores.items())
     chunks = [FusedChunk(row, chunk_id, -score) for score, chunk_id, row in ordered]
     return Ranking(chunks, legs, ranks, normalized, frozenset(without_vector))
 
 
 def _means(
     rows: Iterable[int], legs: Sequence[Leg], normalized: Sequence[Mapping[int, float]], without_vector: Container[int]
-) -> list[float]:
+) -> dict[int, float]:
     """The weighted mean of each row over the legs that could judge it."""
-    searched = [(leg, found) for leg, found in zip(legs, normalized, strict=True) if leg.searched]
-    everywhere = [(leg.weight, found) for leg, found in searched]
-    by_words = [(leg.weight, found) for leg, found in searched if leg.name != "dense"]
-    means = []
-    for row in rows:
-        judges = by_words if row in without_vector else everywhere
-        total = weights = 0.0
-        for weight, found in judges:
-            total += weight * found.get(row, 0.0)
-            weights += weight
-        means.append(total / weights if weights else 0.0)
-    return means
+    totals = dict.fromkeys(rows, 0.0)
+    weights = weights_without_dense = 0.0
+    for leg, found in zip(legs, normalized, strict=True):
+        if not leg.searched:
+            continue
+        weight = leg.weight
+        weights += weight
+        if leg.name != "dense":
+            weights_without_dense += weight
+        for row, value in found.items():  # where the dense leg found a row, it judged it
+            totals[row] += weight * value
+    if not weights:
+        return totals
+    if not without_vector:
+        return {row: total / weights for row, total in totals.items()}
+    return {
+        row: total / judged if (judged := weights_without_dense if row in without_vector else weights) else 0.0
+        for row, total in totals.items()
+    }
 
 
 def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> list[float]:
@@ -171,8 +178,8 @@ def normalize(scores: Sequence[float], method: Fusion, *, rrf_k: int = 60) -> li
         low, width = scores[-1], scores[0] - scores[-1]
     else:
         mean = math.fsum(scores) / len(scores)
-        deviation = math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
+        deviation = math.sqrt(math.fsum([(score - mean) ** 2 for score in scores]) / (len(scores) - 1))
         low, width = mean - 3 * deviation, 6 * deviation
     if width <= 0:  # scores so close that their squares vanish
         return [0.5] * len(scores)
-    return [max(0.0, (score - low) / width) for score in scores]
+    return [(score - low) / width if score > low else 0.0 for score in scores]
