@@ -22,7 +22,7 @@ from typing import Protocol, cast
 
 from tercet.errors import ParseError
 from tercet.ingestion.parsers.decoding import decode
-from tercet.records import ParsedDocument
+from tercet.records import Finding, ParsedDocument
 from tercet.sanitize import sanitize
 
 PARSERS_VERSION = "1"
@@ -45,8 +45,12 @@ _PLAIN_NAMES = frozenset(
 )
 
 
+BINARY = frozenset[str]()
+"""Parsers that read bytes themselves; the others are given decoded, sanitized text."""
+
+
 class _Parser(Protocol):
-    def parse(self, text: str) -> ParsedDocument: ...
+    def parse(self, content: str | bytes) -> ParsedDocument: ...
 
 
 def format_of(name: str) -> str | None:
@@ -82,19 +86,21 @@ def parse(data: bytes, *, name: str) -> ParsedDocument:
             f"{name}: no parser for this kind of file.",
             remedy=f"Supported are {', '.join(FORMATS)}. Convert the file, or exclude it.",
         )
-    text, findings = decode(data, kind=kind, name=name)
-    text, hidden = sanitize(text)
-    if not text.strip():
-        return ParsedDocument(text=text, blocks=(), findings=(*findings, *hidden))
+    content: str | bytes = data
+    findings: tuple[Finding, ...] = ()
+    if kind not in BINARY:
+        text, guesses = decode(data, kind=kind, name=name)
+        content, hidden = sanitize(text)
+        findings = (*guesses, *hidden)
+        if not content.strip():
+            return ParsedDocument(text=content, blocks=(), findings=findings)
     parser = cast("_Parser", import_module(f"tercet.ingestion.parsers.{kind}"))
     try:
-        document = parser.parse(text)
+        document = parser.parse(content)
     except ParseError as error:
         raise ParseError(f"{name}: {error.message}", remedy=error.remedy) from error
     except (RecursionError, MemoryError) as error:
         raise ParseError(
             f"{name}: the content is nested too deeply to be parsed.", remedy="Simplify the file, or exclude it."
         ) from error
-    if findings or hidden:
-        document = replace(document, findings=(*findings, *hidden, *document.findings))
-    return document
+    return replace(document, findings=(*findings, *document.findings)) if findings else document
