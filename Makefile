@@ -21,7 +21,7 @@ test:  ## Run the test suite (ARGS="-k words" to narrow it)
 	rm -f .coverage && $(THREADS) "$$bin/python" $(PYTEST) -m "not slow" --cov --cov-report= --cov-fail-under=0 $(ARGS)
 
 test-slow:  ## Run the tests that need minutes, many kills or large data
-	@bin=$$(scripts/environment.sh $(TEST_EXTRAS)) && "$$bin/python" -m pytest --slow -m slow $(ARGS)
+	@bin=$$(scripts/environment.sh $(TEST_EXTRAS)) && $(THREADS) "$$bin/python" $(PYTEST) --slow -m slow $(ARGS)
 
 check: .coverage  ## Style, format, types, import directions, and coverage of the last full test run
 	@bin=$$(scripts/environment.sh $(TEST_EXTRAS)) && PATH="$$bin:$$PATH" && \

@@ -1,7 +1,7 @@
 """Ingestion: what a run without changes costs, and how long real documentation takes until it can be searched.
 
     python benchmarks/ingest.py noop [--files 10000] [--json benchmarks/results/ingest_noop.json]
-    python benchmarks/ingest.py docs --data ../shared/data [--json benchmarks/results/ingest_docs.json]
+    python benchmarks/ingest.py docs --data ../shared/data [--runs 3] [--json benchmarks/results/ingest_docs.json]
 
 ``noop`` ingests generated files, then once more in a fresh process, and checks what that process did: no parser, no
 embedding, no write, no vector engine, no weights. ``docs`` ingests the fastapi, flask and pydantic documentation with
@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -138,8 +139,8 @@ class Timed:
             self.cpu += time.process_time() - used
 
 
-def docs(data: Path, corpora: list[str]) -> dict[str, object]:
-    facts: dict[str, object] = {"machine": machine(), "corpora": corpora}
+def docs(data: Path, corpora: list[str]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"load at start": machine()["load at start"]}
     embedder = Timed(resolve_embedder("all-MiniLM-L6-v2"))
     with tempfile.TemporaryDirectory() as folder, Memory.open(folder, embedder=embedder) as memory:
         files = size = chunks = 0
@@ -181,9 +182,16 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TERCET_DATA", "../shared/data")))
     parser.add_argument("--corpora", nargs="+", default=["fastapi", "flask", "pydantic"])
+    parser.add_argument("--runs", type=int, default=3, help="of docs; the median is reported")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    facts = noop(arguments.files) if arguments.what == "noop" else docs(arguments.data, arguments.corpora)
+    if arguments.what == "noop":
+        facts = noop(arguments.files)
+    else:
+        runs = [docs(arguments.data, arguments.corpora) for _ in range(arguments.runs)]
+        figures = [name for name, value in runs[0].items() if isinstance(value, int | float)]
+        median = {name: statistics.median(run[name] for run in runs) for name in figures}
+        facts = {"machine": machine(), "corpora": arguments.corpora, "median": median, "runs": runs}
     print(json.dumps(facts, indent=1))
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
