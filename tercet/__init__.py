@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from tercet.retrieval.semantic import SemanticRetriever
-    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits, RetrievalConfig
+    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits, RetrievalConfig
 
 __version__: str
 
@@ -52,6 +52,7 @@ _HOME = {
     "IngestReport": "tercet.records",
     "LexicalConfig": "tercet.settings",
     "Memory": "tercet.memory.memory",
+    "ParsingConfig": "tercet.settings",
     "ParsingLimits": "tercet.settings",
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
@@ -79,6 +80,7 @@ __all__ = [
     "IngestReport",
     "LexicalConfig",
     "Memory",
+    "ParsingConfig",
     "ParsingLimits",
     "Progress",
     "Provenance",

@@ -33,6 +33,14 @@ class ChunkingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParsingConfig:
+    """What is taken from files."""
+
+    notebook_outputs: bool = False
+    """Text that code cells of notebooks printed or returned, tables included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LexicalConfig:
     """How words are found and weighted by the BM25 leg."""
 

@@ -20,7 +20,7 @@ from tercet.cli.options import (
 )
 from tercet.cli.output import counted, note, print_json, printable, progress_shown, seconds
 from tercet.errors import SourceError
-from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits
+from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,6 +79,9 @@ def ingest(
     language: Annotated[
         str | None, typer.Option(metavar="NAME", help='Language of stems and stop words, or "none"; for a new memory.')
     ] = None,
+    notebook_outputs: Annotated[
+        bool, typer.Option("--notebook-outputs", help="Take what cells of notebooks printed, too.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", help="Parser processes.")] = None,
     timeout: Annotated[float, typer.Option(metavar="S", help="Seconds that parsing one file may take.")] = 30.0,
     max_file: Annotated[float, typer.Option(metavar="MB", help="Larger files fail.")] = 100.0,
@@ -93,9 +96,9 @@ def ingest(
 ) -> None:
     """Ingest a file or a folder; only what changed since the last time costs anything.
 
-    Formats: Markdown, reStructuredText, HTML, plain text, Python. A folder's .gitignore is respected. Text is
-    searchable by words within seconds; the dense vectors follow. Ctrl-C leaves a usable memory, and the same command
-    goes on.
+    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, Word, Jupyter notebooks, plain text, Python. A folder's
+    .gitignore is respected. Text is searchable by words within seconds; the dense vectors follow. Ctrl-C leaves a
+    usable memory, and the same command goes on.
 
     \b
     Examples:
@@ -128,6 +131,7 @@ def ingest(
             tenant=tenant,
             version=version,
             trust=trust.value,
+            parsing=ParsingConfig(notebook_outputs=notebook_outputs),
             include=tuple(include or ()),
             exclude=tuple(exclude or ()),
             embed=embed.value,

@@ -65,6 +65,7 @@ def ingest_files(
     corpus_id = memory.ledger.corpus(target.corpus, tenant=target.tenant, version=target.version)
     with ParserPool(
         limits=options.limits,
+        parsing=run.parsing,
         lexical=memory.lexical,
         chunking=run.chunking if run.structural else None,
         tokenizer_file=run.tokenizer_file,

@@ -9,7 +9,7 @@ from tercet.ingestion.from_documents import ingest_documents
 from tercet.ingestion.from_files import FileOptions, ingest_files
 from tercet.ingestion.run import Run, Target
 from tercet.records import Trust
-from tercet.settings import ParsingLimits
+from tercet.settings import ParsingConfig, ParsingLimits
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +30,7 @@ def ingest(
     version: str = "",
     trust: Trust = "internal",
     chunker: Chunker | Literal["structural"] | None = "structural",
+    parsing: ParsingConfig | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     embed: Literal["now", "later"] = "now",
@@ -61,6 +62,7 @@ def ingest(
         trust: How far the texts may be believed when they reach a prompt.
         chunker: ``"structural"`` cuts along headings and blocks to the memory's chunk size; None makes one chunk of
             each document as given; or an object with ``chunk(document, uri=…)`` and ``version``.
+        parsing: What is taken from files, such as the outputs of notebooks; None: the defaults.
         include: Globs as in a ``.gitignore``; a file must match one. Files that no longer do count as vanished.
         exclude: Globs of files and folders to leave out.
         embed: ``"later"`` leaves the dense vectors to ``memory.semantic.embed_missing()`` or ``tercet embed``.
@@ -97,7 +99,13 @@ def ingest(
         raise ConfigurationError(f"embed={embed!r} is unknown.", remedy='Use "now" or "later".')
     if not corpus:
         raise ConfigurationError("A corpus needs a name.", remedy='Leave corpus= out for "docs".')
-    run = Run(into, Target(corpus=corpus, tenant=tenant, version=version, trust=trust), chunker, progress)
+    run = Run(
+        into,
+        Target(corpus=corpus, tenant=tenant, version=version, trust=trust),
+        chunker,
+        parsing or ParsingConfig(),
+        progress,
+    )
     if documents is not None:
         return ingest_documents(documents, run, embed=embed, dry_run=dry_run)
     assert source is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
-    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits
+    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits
 
 _COMMAND = ("-m", "tercet.ingestion.worker")
 _START_TIMEOUT_S = 60.0
@@ -60,6 +60,7 @@ class ParserPool:
         self,
         *,
         limits: ParsingLimits,
+        parsing: ParsingConfig,
         lexical: LexicalConfig,
         chunking: ChunkingConfig | None,
         tokenizer_file: Path | None,
@@ -68,6 +69,7 @@ class ParserPool:
         self._timeout_s = limits.timeout_s
         self._memory_mb = limits.memory_mb
         self._settings: Frame = {
+            "parsing": asdict(parsing),
             "lexical": asdict(lexical),
             "chunking": None if chunking is None else asdict(chunking),
             "tokenizer_file": None if tokenizer_file is None else str(tokenizer_file),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tercet.memory.stored import NewVersion
     from tercet.models.tokens import TokenCounter
     from tercet.records import Chunk, Finding, Metadata, ParsedDocument, Progress, Trust
-    from tercet.settings import ChunkingConfig
+    from tercet.settings import ChunkingConfig, ParsingConfig
 
 BATCH_DOCUMENTS = 64
 BATCH_CHUNKS = 256
@@ -49,6 +49,7 @@ class Run:
         memory: Where documents go.
         target: Corpus and trust.
         chunker: ``"structural"``, a chunker of the caller's, or None for one chunk a document.
+        parsing: What is taken from files.
         progress: Called after each step.
     """
 
@@ -57,11 +58,13 @@ class Run:
         memory: Memory,
         target: Target,
         chunker: Chunker | Literal["structural"] | None,
+        parsing: ParsingConfig,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.started = time.perf_counter()
         self.memory = memory
         self.target = target
+        self.parsing = parsing
         self.progress = progress or (lambda step: None)
         embedder = memory.embedder
         self.tokenizer_file: Path | None = None if embedder is None else embedder.tokenizer_file
@@ -75,7 +78,7 @@ class Run:
         self.chunker = self._chunker(chunker)
         version = "whole-1" if self.chunker is None else self.chunker.version
         self.config_hash = fingerprint(
-            PARSERS_VERSION, version, self.chunking, memory.lexical, self.counter.name, target.trust
+            PARSERS_VERSION, parsing, version, self.chunking, memory.lexical, self.counter.name, target.trust
         )
         """Changes with everything that a stored document depends on beside its content."""
         self._analyzer: Analyzer | None = None

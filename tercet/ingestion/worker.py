@@ -20,7 +20,7 @@ from tercet.ingestion.reading import hash_content, read_file
 from tercet.memory.stored import IndexedChunk
 from tercet.models.lexical import Analyzer
 from tercet.models.tokens import token_counter
-from tercet.settings import ChunkingConfig, LexicalConfig
+from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig
 
 if sys.platform != "win32":
     import resource
@@ -55,6 +55,7 @@ class _Worker:
 
     def __init__(self, settings: Frame) -> None:
         self._max_bytes: int = settings["max_bytes"]
+        self._parsing = ParsingConfig(**settings["parsing"])
         self._analyzer = Analyzer(LexicalConfig(**settings["lexical"]))
         self._chunker: StructuralChunker | None = None
         if settings["chunking"] is not None:
@@ -82,7 +83,7 @@ class _Worker:
         return {"error": reason, "content_hash": content_hash}
 
     def _document(self, data: bytes, content_hash: str, request: Frame) -> Frame:
-        document = parse(data, name=request["name"])
+        document = parse(data, name=request["name"], config=self._parsing)
         if self._chunker is None:
             return document_frame(content_hash, document, None)
         chunks = [

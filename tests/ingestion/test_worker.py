@@ -30,7 +30,7 @@ from tercet.ingestion.reading import hash_content, read_file
 from tercet.memory.stored import IndexedChunk
 from tercet.models.lexical import Analyzer
 from tercet.models.tokens import token_counter
-from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits
+from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and resource limits")
 MARKDOWN = (
@@ -65,6 +65,7 @@ sys.exit(main())
 def make_pool(*, chunks: bool = True, **limits) -> ParserPool:
     return ParserPool(
         limits=ParsingLimits(**{"workers": 2, **limits}),
+        parsing=ParsingConfig(),
         lexical=LexicalConfig(),
         chunking=ChunkingConfig() if chunks else None,
         tokenizer_file=None,
@@ -203,6 +204,7 @@ def test_a_worker_ends_when_its_parent_closes_the_pipe():
         [sys.executable, "-m", "tercet.ingestion.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     settings = {
+        "parsing": asdict(ParsingConfig()),
         "lexical": asdict(LexicalConfig()),
         "chunking": None,
         "tokenizer_file": None,

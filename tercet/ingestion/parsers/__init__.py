@@ -10,7 +10,8 @@ parser of the file's suffix. What a parser promises:
 * A fence or table is a block of its own wherever it is nested: a list or admonition around it becomes the block
   before it and the block after it. Other kinds therefore hold nothing that must not be cut at a line.
 * Markdown, plain text and Python keep the source (``verbatim``): offsets and lines are those of the file, less what was
-  taken out. reStructuredText and HTML are rendered to Markdown-like text, and ``Block.line`` points into the file.
+  taken out. The others are rendered to Markdown-like text: ``Block.line`` of reStructuredText and HTML points into the
+  file, that of a notebook is the number of the cell, and Word documents have none.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePath
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from tercet.errors import ParseError
 from tercet.ingestion.parsers.decoding import decode
 from tercet.records import Finding, ParsedDocument
 from tercet.sanitize import sanitize
+from tercet.settings import ParsingConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PARSERS_VERSION = "1"
 """Raised whenever a parser makes another text or other blocks of the same file, so that files are parsed again."""
@@ -31,12 +36,17 @@ PARSERS_VERSION = "1"
 FORMATS = {
     ".md": "markdown",
     ".markdown": "markdown",
+    ".mdx": "mdx",
     ".rst": "rst",
+    ".adoc": "asciidoc",
+    ".asciidoc": "asciidoc",
     ".html": "html",
     ".htm": "html",
     ".txt": "text",
     ".text": "text",
     ".py": "python",
+    ".docx": "docx",
+    ".ipynb": "notebook",
 }
 """Suffix, in lower case, to the module that parses it; README, LICENSE and the like need no suffix."""
 
@@ -45,12 +55,18 @@ _PLAIN_NAMES = frozenset(
 )
 
 
-BINARY = frozenset[str]()
+BINARY = frozenset({"docx"})
 """Parsers that read bytes themselves; the others are given decoded, sanitized text."""
 
 
+_OPTIONS: dict[str, Callable[[ParsingConfig], dict[str, object]]] = {
+    "notebook": lambda config: {"outputs": config.notebook_outputs},
+}
+"""What parsers have to be told beside the content."""
+
+
 class _Parser(Protocol):
-    def parse(self, content: str | bytes) -> ParsedDocument: ...
+    def parse(self, content: str | bytes, **options: object) -> ParsedDocument: ...
 
 
 def format_of(name: str) -> str | None:
@@ -66,12 +82,13 @@ def format_of(name: str) -> str | None:
     return FORMATS.get(path.suffix.lower())
 
 
-def parse(data: bytes, *, name: str) -> ParsedDocument:
+def parse(data: bytes, *, name: str, config: ParsingConfig | None = None) -> ParsedDocument:
     """Turn one file into clean text and blocks.
 
     Args:
         data: The file's content.
         name: The file's name or path; only its suffix is used, and it is named in errors.
+        config: What to take from the file; None: the defaults.
 
     Raises:
         ParseError: The format is not supported, the content is binary, or the parser cannot read it.
@@ -95,8 +112,9 @@ def parse(data: bytes, *, name: str) -> ParsedDocument:
         if not content.strip():
             return ParsedDocument(text=content, blocks=(), findings=findings)
     parser = cast("_Parser", import_module(f"tercet.ingestion.parsers.{kind}"))
+    options = _OPTIONS[kind](config or ParsingConfig()) if kind in _OPTIONS else {}
     try:
-        document = parser.parse(content)
+        document = parser.parse(content, **options)
     except ParseError as error:
         raise ParseError(f"{name}: {error.message}", remedy=error.remedy) from error
     except (RecursionError, MemoryError) as error:

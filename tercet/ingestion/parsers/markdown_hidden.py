@@ -49,7 +49,7 @@ def blank_hidden(text: str, tokens: Iterable[Token]) -> tuple[str, tuple[Finding
 
 def _stretches(text: str, tokens: Iterable[Token], starts: list[int]) -> Iterator[tuple[str, int, int]]:
     passed = 0
-    closers = _Closers(text)
+    closers = Closers(text)
     for token in tokens:
         if token.type not in ("html_block", "inline") or "<" not in token.content or not token.map:
             continue
@@ -67,7 +67,7 @@ def _stretches(text: str, tokens: Iterable[Token], starts: list[int]) -> Iterato
         passed = max(passed, end) if token.type == "html_block" else passed
 
 
-class _Closers:
+class Closers:
     """Finds where elements end. A search that failed is not repeated, which keeps many unclosed ones linear."""
 
     def __init__(self, text: str) -> None:
@@ -84,7 +84,7 @@ class _Closers:
         return match.end() if match else None
 
 
-def _stretch(closers: _Closers, match: re.Match[str], end: int, *, is_block: bool) -> tuple[str, int, int] | None:
+def _stretch(closers: Closers, match: re.Match[str], end: int, *, is_block: bool) -> tuple[str, int, int] | None:
     tag = match[1].lower()
     if tag == "!--":
         close = closers.after("-->", match.start() + 2)

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tercet.errors import ParseError
-from tercet.ingestion.parsers import FORMATS, format_of, parse
+from tercet.ingestion.parsers import BINARY, FORMATS, format_of, parse
 from tercet.records import ParsedDocument
 
 DATA = Path(os.environ.get("TERCET_DATA", Path(__file__).parents[4] / "shared" / "data"))
+TEXT_FORMATS = [suffix for suffix, kind in FORMATS.items() if kind not in BINARY]
 MARKUP = st.lists(
     st.sampled_from(
         [
@@ -53,6 +54,14 @@ MARKUP = st.lists(
             "|",
             "`",
             "____",
+            "----\n",
+            "====\n",
+            "|===\n",
+            "[NOTE]\n",
+            "\nimport x\n",
+            "<Tab label='a'>",
+            "{",
+            "}",
             "&#x200b;",
             "\u200b",
             "\u202e",
@@ -87,13 +96,21 @@ def test_the_suffix_chooses_the_parser() -> None:
         parse(b"x", name="image.png")
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", TEXT_FORMATS)
 @pytest.mark.parametrize("data", [b"", b" \n\t\n", codecs.BOM_UTF8])
 def test_a_file_without_text_has_no_blocks(suffix: str, data: bytes) -> None:
     assert parse(data, name=f"x{suffix}").blocks == ()
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", sorted(set(FORMATS) - set(TEXT_FORMATS)))
+@pytest.mark.parametrize("data", [b"", b"PK", b"x" * 1000, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+def test_a_file_that_is_not_what_its_name_says_is_refused(suffix: str, data: bytes) -> None:
+    with pytest.raises(ParseError, match=f"x{suffix}: ") as caught:
+        parse(data, name=f"x{suffix}")
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("suffix", TEXT_FORMATS)
 def test_binary_content_is_refused_by_name(suffix: str) -> None:
     with pytest.raises(ParseError, match="binary") as caught:
         parse(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", name=f"x{suffix}")
@@ -160,7 +177,7 @@ def test_plain_text_is_cut_at_blank_lines_only() -> None:
     assert [block.line for block in document.blocks] == [1, 4, 7]
 
 
-@pytest.mark.parametrize("suffix", [".md", ".rst", ".html", ".txt", ".py"])
+@pytest.mark.parametrize("suffix", [".md", ".mdx", ".rst", ".adoc", ".html", ".txt", ".py"])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_gives_ascending_blocks_or_a_typed_error(suffix: str, data: st.DataObject) -> None:
