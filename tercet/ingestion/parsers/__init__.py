@@ -11,6 +11,7 @@ parser of the file's suffix. What a parser promises:
   before it and the block after it. Other kinds therefore hold nothing that must not be cut at a line.
 * Markdown, plain text and Python keep the source (``verbatim``): offsets and lines are those of the file, less what was
   taken out. reStructuredText and HTML are rendered to Markdown-like text, and ``Block.line`` points into the file.
+* A PDF is rendered too; it has pages in place of lines, and the anchors of its headings are ``page=12``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ FORMATS = {
     ".txt": "text",
     ".text": "text",
     ".py": "python",
+    ".pdf": "pdf",
 }
 """Suffix, in lower case, to the module that parses it; README, LICENSE and the like need no suffix."""
 
@@ -45,7 +47,7 @@ _PLAIN_NAMES = frozenset(
 )
 
 
-BINARY = frozenset[str]()
+BINARY = frozenset({"pdf"})
 """Parsers that read bytes themselves; the others are given decoded, sanitized text."""
 
 
