@@ -1,7 +1,7 @@
 """PDF: the text of its pages as paragraphs, lists, tables and headings, rendered to Markdown-like text.
 
-A PDF has no lines of its own to cite; what readers open is a page. Headings therefore have the anchor ``page=12``, which
-is the open parameter of PDF viewers (``file.pdf#page=12``), and where a page begins within a section, an empty heading
+A PDF has no lines of its own to cite; what readers open is a page. Headings therefore have the anchor ``page=12``, the
+open parameter of PDF viewers (``file.pdf#page=12``), and where a page begins within a section, an empty heading
 below all others carries its anchor, so that a chunk belongs to one page.
 """
 
@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING
 
 from tercet.errors import ParseError
-from tercet.ingestion.parsers.headings import title_of
 from tercet.ingestion.parsers.pdf_headings import Headings
 from tercet.ingestion.parsers.pdf_layout import lines_of
 from tercet.ingestion.parsers.pdf_margins import without_margins
@@ -34,8 +33,8 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(
-    r"^microsoft \w+ - |^\S+\.[a-z]{1,4}\d?$|\.(?:docx?|xlsx?|pptx?|pdf|tex|dvi|indd|qxd|odt|odp|ods|rtf|txt|html?|pages"
-    r"|key|p65|fm|ps|eps|jpe?g|png|tiff?)\b|^[\w-]*[\d_][\w-]*$|[\\/]\S*[\\/]",
+    r"^microsoft \w+ - |^\S+\.[a-z]{1,4}\d?$|\.(?:docx?|xlsx?|pptx?|pdf|tex|dvi|indd|qxd|odt|odp|ods|rtf|txt|html?"
+    r"|pages|key|p65|fm|ps|eps|jpe?g|png|tiff?)\b|^[\w-]*[\d_][\w-]*$|^\w+(?:-\w+)+$|[\\/]\S*[\\/]",
     re.IGNORECASE,
 )
 _LONGEST_TITLE = 200
@@ -101,7 +100,7 @@ class _Reading:
         if self._images:
             found.append(Finding(kind="no-text", count=self._images, detail="pages of images only; they need OCR"))
         if self._damaged:
-            found.append(Finding(kind="damaged-page", count=self._damaged, detail="pages that could not be read"))
+            found.append(Finding(kind="unread-page", count=self._damaged, detail="pages that are damaged or too much"))
         return found
 
     def _nothing(self, pages: int) -> ParseError:
@@ -114,7 +113,7 @@ class _Reading:
             )
         if self._damaged:
             return ParseError(
-                f"the PDF is damaged: {counted} cannot be read.",
+                f"the PDF cannot be read: the content of {counted} is damaged or too much.",
                 remedy="Print or save it to a new PDF, or exclude the file.",
             )
         if self._hidden:
@@ -206,9 +205,9 @@ def _sensible(title: str) -> str:
 
 
 def _first_title(page: RenderedPage) -> str:
-    """The highest heading of the first page that has one, if there is text on no page before it."""
+    """The highest heading of the first page that has one; the first, where headings of that level are not unique."""
     titles = [block for block in page.blocks if block.kind == "heading" and block.title]
     if not titles:
         return ""
-    first = [block for block in titles if block.anchor == titles[0].anchor]
-    return min(first, key=lambda block: block.level).title or title_of(page.blocks)
+    highest = min((block for block in titles if block.anchor == titles[0].anchor), key=lambda block: block.level)
+    return highest.title if sum(block.level == highest.level for block in titles) == 1 else titles[0].title

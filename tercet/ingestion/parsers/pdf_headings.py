@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tercet.ingestion.parsers.pdf_lists import list_item
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,6 +23,7 @@ _MOSTLY_BOLD = 0.3
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _NUMBERING = re.compile(r"(?:chapter|section|part|appendix)?\s*(?:\d+(?:\.\d+)*|[IVXLC]+|[A-Z])[.):]?\s+(?=\S)", re.I)
 _CAPTION = re.compile(r"(?:table|figure|fig|tab|abb|exhibit)\b\.?\s*\w{0,4}\d", re.IGNORECASE)
+_ENDED = (".", "!", "?", ":", "。")
 _SENTENCE_END = (".", ",", ";", "!", "?", "。", "،")
 
 
@@ -148,7 +151,7 @@ class Headings:
             return False
         if above is None or (above.page, above.region) != (line.page, line.region):
             return True
-        apart = above.y0 - line.y0 > 1.3 * line.size or above.text.endswith((*_SENTENCE_END, ":"))
+        apart = above.y0 - line.y0 > 1.3 * line.size or above.text.endswith(_ENDED)
         return apart and not (above.bold and above.size == line.size)
 
 
@@ -156,7 +159,12 @@ def _may_be_title(line: Line) -> bool:
     """Words, not a formula, a figure's scale or a row of a table."""
     text = line.text
     letters = sum(1 for character in text if character.isalpha())
-    return not line.turned and len(line.cells) < 3 and len(text) <= _LONGEST and 2 <= letters and 2 * letters > len(text)
+    item = list_item(text)
+    if item and item[0] == "-":
+        return False
+    return (
+        not line.turned and len(line.cells) < 3 and len(text) <= _LONGEST and letters >= 2 and 2 * letters > len(text)
+    )
 
 
 def _joined(lines: Sequence[Line], run: range) -> str:

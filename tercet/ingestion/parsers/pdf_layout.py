@@ -1,7 +1,8 @@
 """The spans of a PDF page as lines in reading order.
 
-A page is cut where a clear gutter runs between columns; what crosses the gutter (a title, a wide figure's caption) parts
-the columns above it from those below. Within a column spans at one height are a line. Time is n log n in the spans.
+A page is cut where a clear gutter runs between columns; what crosses the gutter (a title, a wide figure's caption)
+parts the columns above it from those below. Within a column spans at one height are a line. Time is n log n in the
+spans.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Line:
     left: float
     """Sides of the column that it stands in."""
     right: float
+    height: float
+    """Where it stands on the page: 0 at the bottom, 1 at the top."""
     turned: bool = False
     """It runs in another direction than most of the page, as a stamp in the margin does."""
 
@@ -80,6 +83,7 @@ def lines_of(page: Page) -> list[Line]:
         for column in _columns(spans):
             for line in _lines(column, page.number, region):
                 line.turned = turn > 0
+                line.height = (line.y0 - page.edges[0]) / max(page.edges[1] - page.edges[0], 1.0)
                 lines.append(line)
             region += 1
     return lines
@@ -225,15 +229,18 @@ def _line(row: list[Span], page: int, region: int, left: float, right: float) ->
     backwards = 2 * len(_RIGHT_TO_LEFT.findall(letters)) > len(_LETTERS.findall(letters))
     row.sort(key=lambda span: -span.x1 if backwards else span.x0)
     cells: list[Cell] = []
+    words: list[str] = []
+    x0, x1 = row[0].x0, row[0].x1
     for span in row:
-        if cells:
-            x0, x1, text = cells[-1]
-            gap = x0 - span.x1 if backwards else span.x0 - x1
-            if gap < _CELL_GAP * span.size:
-                space = " " if gap > _SPACE_GAP * span.size else ""
-                cells[-1] = Cell(min(x0, span.x0), max(x1, span.x1), f"{text}{space}{span.text}")
-                continue
-        cells.append(Cell(span.x0, span.x1, span.text))
+        gap = x0 - span.x1 if backwards else span.x0 - x1
+        if words and gap >= _CELL_GAP * span.size:
+            cells.append(Cell(x0, x1, "".join(words)))
+            words, x0, x1 = [], span.x0, span.x1
+        elif words and gap > _SPACE_GAP * span.size:
+            words.append(" ")
+        words.append(span.text)
+        x0, x1 = min(x0, span.x0), max(x1, span.x1)
+    cells.append(Cell(x0, x1, "".join(words)))
     main = max(row, key=lambda span: len(span.text))
     return Line(
         page=page,
@@ -245,4 +252,5 @@ def _line(row: list[Span], page: int, region: int, left: float, right: float) ->
         bold=all(span.bold for span in row),
         left=left,
         right=right,
+        height=0.5,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_BULLET = "[-*\u2013\u2022\u2023\u25aa-\u25ab\u25cf\u25cb\u25e6\u25a0\u25a1\u2043\u2219\u00b7\u27a2\u2713\u2714\ue000-\uf8ff]"
+_BULLET = (
+    "[-*\u2013\u2022\u2023\u25aa-\u25ab\u25cf\u25cb\u25e6\u25a0\u25a1\u2043\u2219\u00b7\u27a2\u2713\u2714\ue000-\uf8ff]"
+)
 _ORDINAL = r"(?:\d{1,3}|[A-Za-z])[.)]|\((?:\d{1,3}|[A-Za-z])\)"
 _MARKER = re.compile(rf"(?:{_BULLET}|o|{_ORDINAL}|\d+(?:\.\d+)*)")
 _ITEM = re.compile(rf"(?P<bullet>{_BULLET})\s*(?=\S\S)|(?P<ordinal>{_ORDINAL})\s+(?=\S)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 _AT_EDGE = 3
 """Lines at the top and at the bottom of a page that may be a header or footer."""
+_MARGIN = 0.18
+"""Share of a page's height within which they stand."""
 _FEWEST_PAGES = 3
 _MOST_NUMBERS = 3
 _NUMBER = re.compile(r"\d+")
@@ -29,15 +32,26 @@ def without_margins(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     for lines in pages:
         for edge, line in _edges(lines):
             met[edge, round(line.y0 / 20), _NUMBER.sub("#", line.text.casefold())].append(line)
-    dropped = {id(line) for (_, _, text), lines in met.items() for line in _repeated(text, lines)}
-    kept = ([line for line in lines if id(line) not in dropped] for lines in pages)
+    repeated = {id(line) for (_, _, text), lines in met.items() for line in _repeated(text, lines)}
+    kept = [_kept(lines, repeated) for lines in pages]
     return [some or list(lines) for some, lines in zip(kept, pages, strict=True)]
 
 
+def _kept(lines: Sequence[Line], repeated: set[int]) -> list[Line]:
+    """Without what is repeated, from each edge to the first line that is not."""
+    dropped: set[int] = set()
+    edges = _edges(lines)
+    for edge in ("bottom", "top"):
+        outwards = [line for name, line in edges if name == edge]
+        dropped.update(id(line) for line in takewhile(lambda line: id(line) in repeated, outwards))
+    return [line for line in lines if id(line) not in dropped]
+
+
 def _edges(lines: Sequence[Line]) -> list[tuple[str, Line]]:
+    """What may be a header or footer, from the edge inwards."""
     upright = sorted((line for line in lines if not line.turned), key=lambda line: line.y0)
-    bottom, top = upright[:_AT_EDGE], upright[_AT_EDGE:][-_AT_EDGE:]
-    return [*(("bottom", line) for line in bottom), *(("top", line) for line in top)]
+    bottom = [("bottom", line) for line in upright[:_AT_EDGE] if line.height < _MARGIN]
+    return [*bottom, *(("top", line) for line in upright[: -_AT_EDGE - 1 : -1] if line.height > 1 - _MARGIN)]
 
 
 def _repeated(text: str, lines: list[Line]) -> list[Line]:

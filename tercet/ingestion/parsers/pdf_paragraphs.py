@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from tercet.ingestion.parsers.pdf_layout import Line
 
 _WORDS = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
-_CUT_WORD = re.compile(r"([^\W\d_]+)[-\u2010\xad]$")
+_CUT_WORD = re.compile(r"(?<![^\W\d_])([^\W\d_]+)[-\u2010]$")
 _LOWER_WORD = re.compile(r"[^\W\d_]+")
 _LEADERS = re.compile(r"(?:\s?[.\u2026_\xb7]){5,}\s*")
 _SENTENCE_END = (".", "!", "?", ":", ";", "。", "”", '."')
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef]")
+_COMPOUND = frozenset({"cross", "half", "high", "long", "low", "non", "self", "short", "well"})
+"""Beginnings that keep their hyphen more often than not."""
 _SHORT = 0.2
 """Share of a column that a line must leave empty at its end to end a paragraph."""
 
@@ -32,27 +34,32 @@ class Words:
         self._lines = lines
         self._known: set[str] | None = None
 
-    def join(self, above: str, below: str) -> str:
-        """Put a line to the text before it.
+    def join(self, above: str, below: str) -> tuple[str, str]:
+        """What remains of a line, and how the one below goes on from it.
 
         A hyphen at its end goes when the joined word is in the document, or when no hyphenated one is and the parts are
         not words of the document themselves.
         """
-        cut, rest = _CUT_WORD.search(above), _LOWER_WORD.match(below)
-        if above.endswith("\xad"):
-            return above[:-1] + below
-        if not cut or not rest or not rest[0].islower():
-            unspaced = cut or (_UNSPACED.match(above[-1:]) and _UNSPACED.match(below[:1]))
-            return f"{above}{'' if unspaced else ' '}{below}"
-        start, end = cut[1].lower(), rest[0].lower()
+        last = above[-1:]
+        if last == "\xad":
+            return above[:-1], below
+        if last == "\u2014" or (_UNSPACED.match(last) and _UNSPACED.match(below)):
+            return above, below
+        cut = _CUT_WORD.search(above) if last in ("-", "\u2010") else None
+        if last == "-" and above[-2:-1].isdigit() and below[:1].isdigit():
+            return above, below
+        if cut is None:
+            return above, f" {below}"
+        rest = _LOWER_WORD.match(below)
+        if rest is None or not rest[0].islower():
+            return above, below
+        return (above if self._is_compound(cut[1].lower(), rest[0].lower()) else above[:-1]), below
+
+    def _is_compound(self, start: str, end: str) -> bool:
         known = self._words()
-        if start + end in known:
-            keep = False
-        elif f"{start}-{end}" in known:
-            keep = True
-        else:
-            keep = start in known and end in known and min(len(start), len(end)) > 2
-        return above + below if keep else above[:-1] + below
+        if start + end in known or f"{start}-{end}" in known:
+            return start + end not in known
+        return start in _COMPOUND or (start in known and end in known and min(len(start), len(end)) > 2)
 
     def _words(self) -> set[str]:
         if self._known is None:
@@ -69,13 +76,17 @@ class Words:
 class Paragraph:
     """Lines that belong together, as one text."""
 
-    page: int
-    text: str
+    parts: list[str]
+    """Lines, each with what parts it from the one before."""
+    last: Line
     marker: str = ""
     """Of a list item."""
-    last: Line | None = field(default=None, repr=False)
-    first: Line | None = field(default=None, repr=False)
-    steps: int = 0
+    page: int = 0
+
+    @property
+    def text(self) -> str:
+        """The whole of it."""
+        return "".join(self.parts)
 
 
 class Paragraphs:
@@ -94,7 +105,7 @@ class Paragraphs:
     def begins(self, paragraph: Paragraph, line: Line) -> bool:
         """Whether a line begins a paragraph of its own after the one that was open."""
         above = paragraph.last
-        if above is None or line.turned != above.turned or abs(line.size - above.size) > 1.0:
+        if line.turned != above.turned or abs(line.size - above.size) > 1.0:
             return True
         if list_item(line.text) and (paragraph.marker or above.text.endswith(_SENTENCE_END) or _short(above)):
             return True
@@ -106,26 +117,23 @@ class Paragraphs:
         if above.text.endswith(_SENTENCE_END) and _short(above):
             return True
         indented = line.x0 - above.x0 > 0.9 * line.size and not paragraph.marker
-        return indented and (above.text.endswith(_SENTENCE_END) or paragraph.steps > 1) and line.x0 - above.x0 < 40
+        return indented and (above.text.endswith(_SENTENCE_END) or len(paragraph.parts) > 1) and line.x0 - above.x0 < 40
 
     def add(self, paragraph: Paragraph, line: Line) -> None:
         """Join a line to a paragraph; lines that were ended early on purpose, as in an address, stay lines."""
-        text = _LEADERS.sub(" ", line.text).strip()
-        above = paragraph.last
-        early = above is not None and _short(above, 0.35) and not text[:1].islower() and not _CUT_WORD.search(above.text)
-        if early:
-            paragraph.text = f"{paragraph.text}\n{text}"
+        text, above = _LEADERS.sub(" ", line.text).strip(), paragraph.last
+        if _short(above, 0.35) and not text[:1].islower() and not paragraph.parts[-1].endswith(("-", "\xad")):
+            paragraph.parts.append(f"\n{text}")
         else:
-            paragraph.text = self._words.join(paragraph.text, text) if paragraph.text else text
+            paragraph.parts[-1], text = self._words.join(paragraph.parts[-1], text)
+            paragraph.parts.append(text)
         paragraph.last = line
-        paragraph.steps += 1
 
     def open(self, line: Line) -> Paragraph:
         """Begin a paragraph or list item with a line."""
         text = _LEADERS.sub(" ", line.text).strip()
-        item = list_item(text)
-        marker, text = item or ("", text)
-        return Paragraph(line.page, text, marker, last=line, first=line, steps=1)
+        marker, text = list_item(text) or ("", text)
+        return Paragraph([text], last=line, marker=marker, page=line.page)
 
 
 def _short(line: Line, share: float = _SHORT) -> bool:

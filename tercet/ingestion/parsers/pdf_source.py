@@ -23,18 +23,21 @@ from tercet.errors import ParseError
 from tercet.sanitize import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _ONE_AT_A_TIME = threading.Lock()
 _WORD = re.compile(r"[^\s\x02]+\x02?|\x02")
 _HYPHEN = "\x02"
 """What PDFium gives for a hyphen at the end of a line; the next line follows without a break."""
+_LAM_ALEF = re.compile("[\u0622\u0623\u0625\u0627]\u0644")
 _SPAN_GAP = 0.8
 """Ems between words of one line from which on they may belong to different columns or cells."""
 _TOO_SMALL = 1.0
 """Points; smaller text is not for readers."""
 _NEARLY_WHITE = 245
+_MOST_PIECES = 30_000
+"""Text objects on a page; the engine compares those on one line with each other, and more would take minutes."""
 _GRID = 128
 _LONGEST_OUTLINE = 20_000
 _DEEPEST_FORM = 4
@@ -44,6 +47,18 @@ _BOLD_NAME = re.compile(r"bold|black|heavy|(?<![a-z])bd(?![a-z])|cmbx", re.IGNOR
 _BOLD_MODE = 2  # filled and stroked: how programs embolden a font that has no bold face
 _ANY_MODE = -1
 
+# The bindings' own functions make a pointer object for each call; these two are called for every word.
+_text_object = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
+    ctypes.cast(pdfium_c.FPDFText_GetTextObject, ctypes.c_void_p).value or 0
+)
+_character_box = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(
+    ctypes.cast(pdfium_c.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0
+)
+
+_DAMAGED = (
+    "the PDF is damaged or has no pages, and cannot be opened.",
+    "Print or save it to a new PDF, or exclude the file.",
+)
 _REASONS = {
     pdfium_c.FPDF_ERR_PASSWORD: (
         "the PDF is protected by a password.",
@@ -79,6 +94,8 @@ class Page:
     """Spans in drawing order, one list for each direction of writing, the most used first, each turned upright."""
     hidden: int = 0
     """Characters that a reader cannot see; they are not in ``turns``."""
+    edges: tuple[float, float] = (0.0, 0.0)
+    """Bottom and top of the page, turned as the first list of spans is."""
     drawn: bool = False
     """Whether anything but text is on the page, images above all; only told for pages without text."""
 
@@ -142,7 +159,7 @@ class PdfSource:
         return found
 
     def pages(self) -> Iterator[Page | None]:
-        """Each page in turn; None for one that is damaged. A page is closed before the next is opened."""
+        """Each page in turn; None for one that is damaged or too much. A page is closed before the next is opened."""
         fields = self._pdf.get_formtype() != pdfium_c.FORMTYPE_NONE
         if fields:
             self._pdf.init_forms()
@@ -154,6 +171,10 @@ class PdfSource:
                     page.flatten()
                     page.close()
                     page = self._pdf[index]
+                if pdfium_c.FPDFPage_CountObjects(page) > _MOST_PIECES and _text_objects(page) > _MOST_PIECES:
+                    page.close()
+                    yield None
+                    continue
                 text = page.get_textpage()
             except pdfium.PdfiumError:
                 yield None
@@ -177,14 +198,13 @@ def _opened(content: bytes) -> pdfium.PdfDocument:
     try:
         pdf = pdfium.PdfDocument(content)
     except pdfium.PdfiumError as error:
-        reason, remedy = _REASONS.get(
-            getattr(error, "err_code", None),
-            ("the PDF is damaged and cannot be opened.", "Print or save it to a new PDF, or exclude the file."),
-        )
+        # The engine's code may be that of an earlier file, so the file itself must say that it is encrypted.
+        code = getattr(error, "err_code", None) if b"/Encrypt" in content else None
+        reason, remedy = _REASONS.get(code, _DAMAGED)
         raise ParseError(reason, remedy=remedy) from error
     if len(pdf) == 0:
         pdf.close()
-        raise ParseError("the PDF has no pages.", remedy="Print or save it to a new PDF, or exclude the file.")
+        raise ParseError("the PDF has no pages.", remedy=_DAMAGED[1])
     return pdf
 
 
@@ -220,65 +240,87 @@ class _Reader:
     hidden: int = 0
 
     def read(self) -> Page:
-        raw = self.text.raw
-        content = _characters(raw)
         turns: dict[int, list[Span]] = {}
-        box = pdfium_c.FS_RECTF()
-        target = ctypes.byref(box)
-        get_box, get_object, address_of = pdfium_c.FPDFText_GetLooseCharBox, pdfium_c.FPDFText_GetTextObject, _address
+        for turn, span in self._spans():
+            turns.setdefault(turn, []).append(span)
+        ordered = sorted(turns, key=lambda turn: -sum(len(span.text) for span in turns[turn]))
         left, bottom, right, top = self.page.get_bbox()
-        styles = self.styles
+        if ordered and ordered[0]:
+            left, bottom, right, top = _TURNED[ordered[0]](left, bottom, right, top)
+        drawn = not ordered and _text_objects(self.page) < pdfium_c.FPDFPage_CountObjects(self.page)
+        return Page(self.number, [turns[turn] for turn in ordered], self.hidden, (bottom, top), drawn)
+
+    def _spans(self) -> Iterator[tuple[int, Span]]:
+        """Words put together to spans, each with its direction."""
+        content = self._ligatures(_characters(self.text.raw))
         span: Span | None = None
-        end, turn_of_span = 0, -1
-        for match in _WORD.finditer(content):
-            start, stop = match.span()
-            address = address_of(get_object(raw, start))
-            style = styles.get(address) or self._style(address, start)
-            if not get_box(raw, start, target):
-                continue
-            x0, y0, x1, y1 = box.left, box.bottom, box.right, box.top
-            if stop - start > 1 and get_box(raw, stop - 1, target):
-                x0, y0 = min(x0, box.left), min(y0, box.bottom)
-                x1, y1 = max(x1, box.right), max(y1, box.top)
-            word = match[0]
-            if style.hiding or x1 < left or x0 > right or y1 < bottom or y0 > top:
-                outside = x1 < left or x0 > right or y1 < bottom or y0 > top
-                if outside or self._is_hidden(style, (x0 + x1) / 2, (y0 + y1) / 2):
-                    self.hidden += stop - start
-                    span = None
-                    continue
-            if style.turn:
-                x0, y0, x1, y1 = _TURNED[style.turn](x0, y0, x1, y1)
-            size = style.size
-            if word[-1] == _HYPHEN:
-                word = f"{word[:-1]}-"
+        turn = begin = end = 0
+        for start, stop, style, box in self._words(content):
+            x0, y0, x1, y1 = box
             between = content[end:start]
-            end = stop
             if (
                 span is not None
-                and turn_of_span == style.turn
+                and turn == style.turn
                 and "\n" not in between
-                and not span.text.endswith(_HYPHEN)
-                and abs(size - span.size) < 0.5
+                and (not between or between.isspace())
+                and content[start - 1] != _HYPHEN
+                and abs(style.size - span.size) < 0.5
+                and x0 - span.x1 < _SPAN_GAP * style.size > span.x0 - x1
+                and min(span.y1, y1) - max(span.y0, y0) > 0.5 * min(span.y1 - span.y0, y1 - y0)
             ):
-                gap = max(x0 - span.x1, span.x0 - x1)
-                overlap = min(span.y1, y1) - max(span.y0, y0)
-                if gap < _SPAN_GAP * size and overlap > 0.5 * min(span.y1 - span.y0, y1 - y0):
-                    span.text = f"{span.text} {word}" if between else f"{span.text}{word}"
-                    span.x0, span.x1 = min(span.x0, x0), max(span.x1, x1)
-                    span.y0, span.y1 = min(span.y0, y0), max(span.y1, y1)
-                    span.bold = span.bold and style.bold
-                    if match[0][-1] == _HYPHEN:
-                        span = None
-                    continue
-            span = Span(word, x0, y0, x1, y1, size, style.bold)
-            turn_of_span = style.turn
-            turns.setdefault(style.turn, []).append(span)
-            if match[0][-1] == _HYPHEN:
-                span = None
-        ordered = sorted(turns.values(), key=lambda spans: -sum(len(each.text) for each in spans))
-        drawn = not ordered and pdfium_c.FPDFPage_CountObjects(self.page) > 0
-        return Page(self.number, ordered, self.hidden, drawn)
+                span.x0, span.x1 = min(span.x0, x0), max(span.x1, x1)
+                span.y0, span.y1 = min(span.y0, y0), max(span.y1, y1)
+                span.bold = span.bold and style.bold
+            else:
+                if span is not None:
+                    span.text = _plain(content[begin:end])
+                    yield turn, span
+                span = Span("", x0, y0, x1, y1, style.size, style.bold)
+                turn, begin = style.turn, start
+            end = stop
+        if span is not None:
+            span.text = _plain(content[begin:end])
+            yield turn, span
+
+    def _ligatures(self, content: str) -> str:
+        """Put lam before alef where one glyph stands for both: the engine turns them with the line."""
+        if _LAM_ALEF.search(content) is None:
+            return content
+        box = pdfium_c.FS_RECTF()
+        target, place = ctypes.addressof(box), _address(self.text.raw)
+
+        def turned(match: re.Match[str]) -> str:
+            boxes = []
+            for index in (match.start(), match.start() + 1):
+                _character_box(place, index, target)
+                boxes.append((box.left, box.right))
+            return match[0][::-1] if boxes[0] == boxes[1] else match[0]
+
+        return _LAM_ALEF.sub(turned, content)
+
+    def _words(self, content: str) -> Iterator[tuple[int, int, _Style, tuple[float, float, float, float]]]:
+        """Where each word that can be seen begins and ends, how it looks, and its box, turned upright."""
+        box = pdfium_c.FS_RECTF()
+        target, place = ctypes.addressof(box), _address(self.text.raw)
+        left, bottom, right, top = self.page.get_bbox()
+        styles = self.styles
+        for match in _WORD.finditer(content):
+            start, stop = match.span()
+            address = _text_object(place, start) or 0
+            style = styles.get(address) or self._style(address, start)
+            if not _character_box(place, start, target):
+                continue
+            x0, y0, x1, y1 = box.left, box.bottom, box.right, box.top
+            if stop - start > 1 and _character_box(place, stop - 1, target):
+                # Comparisons, as min and max take longer than asking for the box does.
+                x2, y2, x3, y3 = box.left, box.bottom, box.right, box.top
+                x0, y0 = x2 if x2 < x0 else x0, y2 if y2 < y0 else y0
+                x1, y1 = x3 if x3 > x1 else x1, y3 if y3 > y1 else y1
+            outside = x1 < left or x0 > right or y1 < bottom or y0 > top
+            if outside or (style.hiding and self._is_hidden(style, (x0 + x1) / 2, (y0 + y1) / 2)):
+                self.hidden += stop - start
+                continue
+            yield start, stop, style, _TURNED[style.turn](x0, y0, x1, y1)
 
     def _style(self, address: int, index: int) -> _Style:
         """What all characters of a text object share. PDFium's own font size leaves out how text is scaled."""
@@ -319,8 +361,8 @@ class _Reader:
         return "white" if min(red.value, green.value, blue.value) >= _NEARLY_WHITE else ""
 
     def _is_hidden(self, style: _Style, x: float, y: float) -> bool:
-        if style.hiding in ("", "never"):
-            return bool(style.hiding)
+        if style.hiding == "never":
+            return True
         if self.painted is None:
             self.painted = _Painted(self.page)
         return not self.painted.has(x, y, image=style.hiding == "invisible")
@@ -411,11 +453,22 @@ def _characters(raw: Any) -> str:  # noqa: ANN401
     return "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes).replace("\ufffe", _HYPHEN)
 
 
+def _text_objects(page: Any) -> int:  # noqa: ANN401
+    get, kind_of = pdfium_c.FPDFPage_GetObject, pdfium_c.FPDFPageObj_GetType
+    count = pdfium_c.FPDFPage_CountObjects(page)
+    return sum(1 for index in range(count) if kind_of(get(page, index)) == pdfium_c.FPDF_PAGEOBJ_TEXT)
+
+
 def _address(pointer: Any) -> int:  # noqa: ANN401
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
-_TURNED = {
+def _plain(characters: str) -> str:
+    return " ".join(characters.replace(_HYPHEN, "-").split())
+
+
+_TURNED: dict[int, Callable[[float, float, float, float], tuple[float, float, float, float]]] = {
+    0: lambda x0, y0, x1, y1: (x0, y0, x1, y1),
     1: lambda x0, y0, x1, y1: (y0, -x1, y1, -x0),
     2: lambda x0, y0, x1, y1: (-x1, -y1, -x0, -y0),
     3: lambda x0, y0, x1, y1: (-y1, x0, -y0, x1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class Table:
 def table_at(lines: Sequence[Line], first: int) -> Table | None:
     """The table whose first line is ``lines[first]``, if one begins there.
 
-    It takes three lines with two cells or more, none of which reaches into two columns.
+    It takes three lines with two cells or more. A cell may reach into two columns only in a line with other cells.
     """
     if not _is_row(lines[first]):
         return None
@@ -73,9 +74,9 @@ class _Rows:
 
     def add(self, line: Line) -> bool:
         """Take a line in; False when it is not part of the table."""
-        if _is_row(line):
+        if len(line.cells) > 1:
             self.lone = 0
-        elif len(line.cells) > 1 or not self.lines or self.lone == _LONE_CELLS:
+        elif self.lone == _LONE_CELLS:
             return False
         else:
             self.lone += 1
@@ -94,8 +95,10 @@ class _Rows:
         columns = [_Column(column.x0, column.x1) for column in self.columns]
         for cell in cells:
             under = [column for column in columns if cell.x0 < column.x1 and column.x0 < cell.x1]
-            if len(under) > 1 or len(columns) > _MOST_COLUMNS:
+            if len(columns) > _MOST_COLUMNS or (len(under) > 1 and min(len(cells), len(self.columns)) < 3):
                 return None
+            if len(under) > 1:
+                continue  # a cell over two columns, between others that are in theirs
             if under:
                 under[0].x0, under[0].x1 = min(under[0].x0, cell.x0), max(under[0].x1, cell.x1)
             else:
@@ -109,7 +112,7 @@ class _Rows:
             return None
         lines = self.lines[: self.last]
         rows: list[list[str]] = []
-        pitches = [abs(one.y0 - other.y0) for one, other in zip(lines, lines[1:], strict=False)]
+        pitches = [abs(one.y0 - other.y0) for one, other in pairwise(lines)]
         usual = median(pitches)
         for index, line in enumerate(lines):
             row = self._row(line)

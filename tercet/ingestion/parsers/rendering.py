@@ -78,7 +78,7 @@ class RenderedPage:
             )
 
     def mark(self, anchor: str) -> None:
-        """Give what follows, up to the next heading or mark, an anchor of its own: a heading without text, below all."""
+        """Give what follows an anchor, up to the next heading or mark: a heading without text, below all others."""
         self._blocks.append(
             Block(kind="heading", start=self._length, end=self._length, level=_MARK_LEVEL, anchor=self._clean(anchor))
         )
