@@ -186,7 +186,11 @@ class Citation:
     line_end: int = 0
 
     def __str__(self) -> str:
-        place = f"{self.uri}:{self.line_start}-{self.line_end}" if self.line_start else self.uri
+        place = self.uri
+        if self.line_start:
+            place += f":{self.line_start}-{self.line_end}"
+        elif self.anchor:  # no lines to name: a page of a PDF, or a section of a web page
+            place += f"#{self.anchor}"
         path = " > ".join(self.heading_path) or self.title
         return f"{place} ({path})" if path else place
 

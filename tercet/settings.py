@@ -91,7 +91,8 @@ class ParsingLimits:
 
     workers: int | None = None
     """Parser processes; None: one per processor, four at most."""
-    timeout_s: float = 30.0
+    timeout_s: float = 60.0
+    """For a small file; every 10 MB of it allow as much again."""
     memory_mb: int = 1024
     """Address space of a parser process (Linux and macOS)."""
     max_file_mb: float = 100.0

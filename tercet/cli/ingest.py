@@ -83,7 +83,9 @@ def ingest(
         bool, typer.Option("--notebook-outputs", help="Take what cells of notebooks printed, too.")
     ] = False,
     workers: Annotated[int | None, typer.Option(metavar="N", help="Parser processes.")] = None,
-    timeout: Annotated[float, typer.Option(metavar="S", help="Seconds that parsing one file may take.")] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="S", help="Seconds for parsing one file, and as many again every 10 MB.")
+    ] = 60.0,
     max_file: Annotated[float, typer.Option(metavar="MB", help="Larger files fail.")] = 100.0,
     worker_memory: Annotated[int, typer.Option(metavar="MB", help="Memory of a parser process.")] = 1024,
     durability: Annotated[
@@ -96,9 +98,9 @@ def ingest(
 ) -> None:
     """Ingest a file or a folder; only what changed since the last time costs anything.
 
-    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, Word, Jupyter notebooks, plain text, Python. A folder's
-    .gitignore is respected. Text is searchable by words within seconds; the dense vectors follow. Ctrl-C leaves a
-    usable memory, and the same command goes on.
+    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, Jupyter notebooks, plain text, Python. A
+    folder's .gitignore is respected. Text is searchable by words within seconds; the dense vectors follow. Ctrl-C
+    leaves a usable memory, and the same command goes on.
 
     \b
     Examples:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits
 
 _COMMAND = ("-m", "tercet.ingestion.worker")
+_MORE_TIME_EVERY_BYTES = 10_000_000
 _START_TIMEOUT_S = 60.0
 _WINDOW = 256
 _WINDOW_CHARACTERS = 32_000_000
@@ -74,7 +75,6 @@ class ParserPool:
             "chunking": None if chunking is None else asdict(chunking),
             "tokenizer_file": None if tokenizer_file is None else str(tokenizer_file),
             "memory_mb": limits.memory_mb,
-            "timeout_s": limits.timeout_s,
             "max_bytes": int(limits.max_file_mb * 1e6),
         }
         self._workers: set[_WorkerProcess] = set()
@@ -138,11 +138,11 @@ class ParserPool:
             try:
                 if worker is None:
                     worker = self._start()
-                outcome = worker.parse(tasks[index], timeout_s=self._timeout_s)
+                outcome = worker.parse(tasks[index], timeout_s=self._time_for(tasks[index]))
                 if outcome is None:  # it was gone before it saw the file
                     self._discard(worker)
                     worker = self._start()
-                    outcome = worker.parse(tasks[index], timeout_s=self._timeout_s)
+                    outcome = worker.parse(tasks[index], timeout_s=self._time_for(tasks[index]))
                 if outcome is None or not worker.alive:
                     outcome = outcome or Unparsed(f"ended its parser process: {worker.epitaph()}")
                     self._discard(worker)
@@ -162,6 +162,14 @@ class ParserPool:
             self._workers.add(worker)
         worker.greet(self._settings)
         return worker
+
+    def _time_for(self, task: ParseTask) -> float:
+        """Seconds that a file may take; large ones may take longer."""
+        try:
+            size = Path(task.path).stat().st_size
+        except OSError:  # reading it will say why
+            size = 0
+        return self._timeout_s * (1 + size / _MORE_TIME_EVERY_BYTES)
 
     def _discard(self, worker: _WorkerProcess) -> None:
         worker.stop()
@@ -234,7 +242,8 @@ class _WorkerProcess:
         """Have one file parsed: the result, or why there is none; None: the process had ended before that."""
         if self._process.poll() is not None:
             return None
-        answer = self._exchange({"path": task.path, "name": Path(task.path).name, "uri": task.uri}, timeout_s=timeout_s)
+        request = {"path": task.path, "name": Path(task.path).name, "uri": task.uri, "timeout_s": timeout_s}
+        answer = self._exchange(request, timeout_s=timeout_s)
         if self._timed_out:
             return Unparsed(f"took longer than {timeout_s:g} s to parse")
         if answer is None:

@@ -38,7 +38,7 @@ def main() -> int:
     worker = _Worker(settings)
     write_frame(answers, {"ready": os.getpid()})
     while (request := read_frame(requests)) is not None:
-        _alarm(settings["timeout_s"] + _ALARM_GRACE_S)
+        _alarm(request["timeout_s"] + _ALARM_GRACE_S)
         answer = worker.answer(request)
         try:
             write_frame(answers, answer)

@@ -209,7 +209,6 @@ def test_a_worker_ends_when_its_parent_closes_the_pipe():
         "chunking": None,
         "tokenizer_file": None,
         "memory_mb": 1024,
-        "timeout_s": 5,
         "max_bytes": 100,
     }
     assert worker.stdin is not None

@@ -12,6 +12,7 @@ parser of the file's suffix. What a parser promises:
 * Markdown, plain text and Python keep the source (``verbatim``): offsets and lines are those of the file, less what was
   taken out. The others are rendered to Markdown-like text: ``Block.line`` of reStructuredText and HTML points into the
   file, that of a notebook is the number of the cell, and Word documents have none.
+* A PDF is rendered too; it has pages in place of lines, and the anchors of its headings are ``page=12``.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ FORMATS = {
     ".py": "python",
     ".docx": "docx",
     ".ipynb": "notebook",
+    ".pdf": "pdf",
 }
 """Suffix, in lower case, to the module that parses it; README, LICENSE and the like need no suffix."""
 
@@ -55,7 +57,7 @@ _PLAIN_NAMES = frozenset(
 )
 
 
-BINARY = frozenset({"docx"})
+BINARY = frozenset({"docx", "pdf"})
 """Parsers that read bytes themselves; the others are given decoded, sanitized text."""
 
 

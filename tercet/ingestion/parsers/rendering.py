@@ -14,6 +14,7 @@ from tercet.sanitize import sanitize
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_MARK_LEVEL = 7
 _BACKTICKS = re.compile(r"`{3,}")
 
 
@@ -75,6 +76,12 @@ class RenderedPage:
                     line=line,
                 )
             )
+
+    def mark(self, anchor: str) -> None:
+        """Give what follows an anchor, up to the next heading or mark: a heading without text, below all others."""
+        self._blocks.append(
+            Block(kind="heading", start=self._length, end=self._length, level=_MARK_LEVEL, anchor=self._clean(anchor))
+        )
 
     def document(self, *, title: str, metadata: Metadata, findings: Sequence[Finding]) -> ParsedDocument:
         """The finished page. Without a title it takes the first heading of level 1, or the heading it begins with."""
