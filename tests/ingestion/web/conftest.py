@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def take(site: Site, tmp_path: Path, time: Time) -> Callable[..., Mirror]:
         options.setdefault("allow_private", True)
         options.setdefault("clock", time.clock)
         options.setdefault("sleep", time.sleep)
+        options.setdefault("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # spares reading certificates
         bounds = WebLimits(**{"requests_per_second": 1000.0, **(limits or {})})
         return mirror(site.url(path, host), tmp_path / "mirror", limits=bounds, **options)
 
