@@ -272,7 +272,7 @@ class SearchResult(Sequence[Hit]):
 class Progress:
     """A step of long work, given to ``progress=`` callbacks."""
 
-    phase: Literal["scan", "parse", "index", "embed", "reindex", "backup", "restore"]
+    phase: Literal["fetch", "scan", "parse", "index", "embed", "reindex", "backup", "restore"]
     done: int
     total: int | None
     """None while the total is not known yet."""

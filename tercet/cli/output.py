@@ -24,6 +24,7 @@ PLAIN_INTERVAL_S = 5.0
 """Seconds between two plain progress lines of one phase."""
 
 PHASES = {
+    "fetch": "Fetching pages",
     "scan": "Looking for changes",
     "parse": "Reading files",
     "index": "Indexing words",
