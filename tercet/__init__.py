@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from tercet.retrieval.semantic import SemanticRetriever
-    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits, RetrievalConfig
+    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingLimits, RetrievalConfig, UnpackingLimits
 
 __version__: str
 
@@ -62,6 +62,7 @@ _HOME = {
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
+    "UnpackingLimits": "tercet.settings",
     "ingest": "tercet.ingestion.pipeline",
 }
 
@@ -89,6 +90,7 @@ __all__ = [
     "SemanticMemory",
     "SemanticRetriever",
     "TercetError",
+    "UnpackingLimits",
     "ingest",
 ]
 
