@@ -34,7 +34,14 @@ if TYPE_CHECKING:
         SearchResult,
     )
     from tercet.retrieval.semantic import SemanticRetriever
-    from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits, RetrievalConfig
+    from tercet.settings import (
+        ChunkingConfig,
+        LexicalConfig,
+        ParsingConfig,
+        ParsingLimits,
+        RetrievalConfig,
+        UnpackingLimits,
+    )
 
 __version__: str
 
@@ -63,6 +70,7 @@ _HOME = {
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
+    "UnpackingLimits": "tercet.settings",
     "ingest": "tercet.ingestion.pipeline",
 }
 
@@ -91,6 +99,7 @@ __all__ = [
     "SemanticMemory",
     "SemanticRetriever",
     "TercetError",
+    "UnpackingLimits",
     "ingest",
 ]
 

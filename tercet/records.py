@@ -313,6 +313,8 @@ class IngestReport:
     """Seconds until everything was searchable by words."""
     total_s: float = 0.0
     dry_run: bool = False
+    revision: str = ""
+    """Hash of the commit that ``revision=`` named; empty for a source that was taken as it is."""
 
     @property
     def ok(self) -> bool:

@@ -98,6 +98,27 @@ class ParsingLimits:
     max_file_mb: float = 100.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackingLimits:
+    """What an archive or a git revision may unpack to before it is refused as a whole.
+
+    The size of one member is limited like that of any file, by ``ParsingLimits.max_file_mb``.
+    """
+
+    max_total_mb: float = 2000.0
+    """Bytes taken out altogether, those of files that are passed over included where they have to be decompressed."""
+    max_members: int = 100_000
+    """Files and folders, whatever becomes of them."""
+    max_ratio: float = 200.0
+    """Unpacked size over the size of the archive; looked at beyond 10 MB only, below which nothing can be harmed."""
+    max_depth: int = 64
+    """Folders above a file; a file that lies deeper is left out and listed."""
+
+    def __post_init__(self) -> None:
+        if min(self.max_total_mb, self.max_members, self.max_ratio, self.max_depth) <= 0:
+            raise ConfigurationError("Limits of unpacking must be above 0.", remedy="Leave one out for its default.")
+
+
 def fingerprint(*configs: DataclassInstance | str) -> str:
     """Hash configuration records and version strings to 16 hex digits: equal settings, equal hash.
 

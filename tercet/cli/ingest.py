@@ -20,7 +20,7 @@ from tercet.cli.options import (
 )
 from tercet.cli.output import counted, note, print_json, printable, progress_shown, seconds
 from tercet.errors import SourceError
-from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits
+from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits, UnpackingLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,8 +55,11 @@ class Durability(StrEnum):
 
 
 def ingest(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A file or a folder.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A file, a folder or an archive.")],
     memory: MemoryFolder = DEFAULT_MEMORY,
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Commit, tag or branch of the git repository SOURCE.")
+    ] = None,
     corpus: Annotated[str, typer.Option(metavar="NAME", help="Corpus that the documents belong to.")] = "docs",
     version: Annotated[str, typer.Option(metavar="V", help="Version of the documented thing, such as 2.1.")] = "",
     tenant: Annotated[str, typer.Option(metavar="T", help="Whose documents these are; empty: everybody's.")] = "",
@@ -87,6 +90,9 @@ def ingest(
         float, typer.Option(metavar="S", help="Seconds for parsing one file, and as many again every 10 MB.")
     ] = 60.0,
     max_file: Annotated[float, typer.Option(metavar="MB", help="Larger files fail.")] = 100.0,
+    max_unpacked: Annotated[
+        float | None, typer.Option(metavar="MB", help="An archive or revision that holds more is refused.")
+    ] = None,
     worker_memory: Annotated[int, typer.Option(metavar="MB", help="Memory of a parser process.")] = 1024,
     durability: Annotated[
         Durability, typer.Option(help="Survive a killed process, or power loss too (slower).")
@@ -96,11 +102,11 @@ def ingest(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ingest a file or a folder; only what changed since the last time costs anything.
+    """Ingest a file, a folder, an archive or a git revision; only what changed since the last time costs anything.
 
-    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, Jupyter notebooks, plain text, Python. A
-    folder's .gitignore is respected. Text is searchable by words within seconds; the dense vectors follow. Ctrl-C
-    leaves a usable memory, and the same command goes on.
+    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, Jupyter notebooks, plain text, Python; all of
+    them in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected. Text is searchable by
+    words within seconds; the dense vectors follow. Ctrl-C leaves a usable memory, and the same command goes on.
 
     \b
     Examples:
@@ -108,6 +114,8 @@ def ingest(
       tercet ingest docs/ --corpus handbook --version 2.1 --exclude "drafts/**"
       tercet ingest docs/ --embed later && tercet embed
       tercet ingest docs/ --dry-run --json
+      tercet ingest docs.tar.gz
+      tercet ingest repo --revision v1.2
     """
     from tercet.ingestion.pipeline import ingest as run
 
@@ -141,7 +149,9 @@ def ingest(
             verify=verify,
             retry_failed=retry_failed,
             dry_run=dry_run,
+            revision=revision,
             limits=ParsingLimits(workers=workers, timeout_s=timeout, memory_mb=worker_memory, max_file_mb=max_file),
+            unpacking=None if max_unpacked is None else UnpackingLimits(max_total_mb=max_unpacked),
             progress=_announce_searchable(progress) if embed is When.now and not dry_run else progress,
         )
         spec = opened.embedder_record.spec if report.vectors_missing else ""
@@ -180,6 +190,8 @@ def _print_report(report: IngestReport, *, embedder: str) -> None:
         (len(report.failed), "failed"),
     ]
     typer.echo(", ".join(f"{count:,} {verb if count and name != 'unchanged' else ''}{name}" for count, name in parts))
+    if report.revision:
+        typer.echo(f"As of commit {report.revision}")
     _print_paths("+", report.added)
     _print_paths("~", report.updated)
     _print_paths(">", [f"{old} → {new}" for old, new in report.renamed])

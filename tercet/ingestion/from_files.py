@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tercet.errors import ParseError, SourceError
+from tercet.ingestion.completion import Completion
 from tercet.ingestion.ignore import GlobFilter
-from tercet.ingestion.plan import FoundFile, PlanOptions, make_plan
+from tercet.ingestion.packed import Contents, find_packed, unpacked
+from tercet.ingestion.plan import FoundFile, PlanOptions, make_plan, settled_plan
 from tercet.ingestion.pool import ParserPool, ParseTask, Unparsed
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.ingestion.roots import Source, find_files, resolve_source
 from tercet.ingestion.run import Batches, Run, Tally, check_metadata, effective_dates
+from tercet.ingestion.sources import Scan
 from tercet.memory.connections import DATABASE_FILE
 from tercet.memory.stored import FileEntry, NewVersion
 from tercet.records import DocumentFilter, FileFailure, Progress
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tercet.ingestion.frames import ParsedFile
-    from tercet.ingestion.sources import Scan
-    from tercet.memory.ledger import Root
+    from tercet.ingestion.packed import Packed
+    from tercet.memory.ledger import Ledger, Root
     from tercet.records import IngestReport
-    from tercet.settings import ParsingLimits
+    from tercet.settings import ParsingLimits, UnpackingLimits
 
 
 class FileOptions(NamedTuple):
@@ -38,72 +43,145 @@ class FileOptions(NamedTuple):
     retry_failed: bool
     dry_run: bool
     limits: ParsingLimits
+    revision: str | None
+    unpacking: UnpackingLimits
 
 
 def ingest_files(
     source: str | os.PathLike[str], run: Run, options: FileOptions, *, embed: Literal["now", "later"]
 ) -> IngestReport:
-    """Bring the corpus in line with a file or folder. See ``tercet.ingest``."""
-    globs = GlobFilter(options.include, options.exclude) if options.include or options.exclude else None
+    """Bring the corpus in line with a file, a folder, an archive or a git revision. See ``tercet.ingest``."""
     memory, target = run.memory, run.target
     corpus_id = memory.ledger.find_corpus(target.corpus, tenant=target.tenant, version=target.version)
     roots = [] if corpus_id is None else memory.ledger.roots(corpus_id)
-    resolved = resolve_source(source, roots)
-    memories = [] if memory.path is None else [memory.path]
-    scan = find_files(resolved, globs=globs, memories=memories, memory_marker=DATABASE_FILE)
-    run.progress(Progress(phase="scan", done=len(scan.files), total=len(scan.files), item=str(resolved.path)))
-    if not scan.files and not scan.failures and resolved.place.root is None:
-        raise SourceError(
-            f"{resolved.path} holds no file that can be ingested ({scan.skipped} of other formats were passed over).",
-            remedy="Check the path, the globs and the .gitignore files that apply.",
-        )
-    if not options.dry_run:
-        memory.claim()  # what is decided below must still be true when it is written
-    job = _Job(run, resolved, scan, options)
-    if options.dry_run:
-        return job.foresee()
-    corpus_id = memory.ledger.corpus(target.corpus, tenant=target.tenant, version=target.version)
-    with ParserPool(
-        limits=options.limits,
-        parsing=run.parsing,
-        lexical=memory.lexical,
-        chunking=run.chunking if run.structural else None,
-        tokenizer_file=run.tokenizer_file,
-    ) as pool:
-        job.store(pool, corpus_id)
-    job.delete()
+    packed = find_packed(source, revision=options.revision)
+    resolved = resolve_source(source, roots, unpacked_name=None if packed is None else packed.name)
+    with _contents(resolved, packed, run, options) as contents:
+        scan = contents.scan
+        run.progress(Progress(phase="scan", done=len(scan.files), total=len(scan.files), item=str(resolved.path)))
+        if not scan.files and not scan.failures and resolved.place.root is None:
+            raise SourceError(
+                f"{resolved.path} holds no file that can be ingested ({scan.skipped} of other formats were passed "
+                "over).",
+                remedy="Check the path, the globs and the .gitignore files that apply.",
+            )
+        if not options.dry_run:
+            memory.claim()  # what is decided below must still be true when it is written
+        job = _Job(run, resolved, packed, contents, options)
+        if options.dry_run:
+            return job.foresee()
+        corpus_id = memory.ledger.corpus(target.corpus, tenant=target.tenant, version=target.version)
+        with ParserPool(
+            limits=options.limits,
+            parsing=run.parsing,
+            lexical=memory.lexical,
+            chunking=run.chunking if run.structural else None,
+            tokenizer_file=run.tokenizer_file,
+        ) as pool:
+            job.store(pool, corpus_id)
+        job.delete()
+        job.note_completion()
     return run.complete(job.tally, corpus_id, embed=embed)
+
+
+@contextmanager
+def _contents(source: Source, packed: Packed | None, run: Run, options: FileOptions) -> Iterator[Contents]:
+    """The files of a source; those of an archive or revision are there only inside this context."""
+    globs = GlobFilter(options.include, options.exclude) if options.include or options.exclude else None
+    memory = run.memory
+    if packed is None:
+        memories = [] if memory.path is None else [memory.path]
+        scan = find_files(source, globs=globs, memories=memories, memory_marker=DATABASE_FILE)
+        yield Contents(top=source.path, scan=scan, seen_ns=time.time_ns())
+        return
+    if not options.dry_run:
+        memory.claim()
+    known = known_files(memory.ledger, source)
+    again = options.verify or (options.retry_failed and any(entry.reason for entry in known.values()))
+    if not again and _completion(source, packed, run, options).holds(known):
+        yield Contents(top=source.path, scan=Scan(files=()), seen_ns=time.time_ns(), settled=True)
+        return
+    count = itertools.count(1)
+    with unpacked(
+        packed,
+        source=source.path,
+        limits=options.unpacking,
+        parsing=options.limits,
+        globs=globs,
+        step=lambda path: run.progress(Progress(phase="scan", done=next(count), total=None, item=path)),
+    ) as contents:
+        yield contents
+
+
+def _completion(source: Source, packed: Packed, run: Run, options: FileOptions) -> Completion:
+    globs = (options.include, options.exclude)
+    return Completion(run.memory.ledger, source, packed.stamp, config_hash=run.config_hash, globs=globs)
+
+
+def known_files(ledger: Ledger, source: Source, root_ids: Mapping[str, int] | None = None) -> dict[str, FileEntry]:
+    """The ledger's files in the part of the corpus that a source covers, by uri.
+
+    Args:
+        ledger: Of the memory.
+        source: The source.
+        root_ids: By name of the root; default: those known when the source was resolved.
+    """
+    if root_ids is None:
+        root_ids = {place.name: place.root.id for place in source.places() if place.root is not None}
+    return {
+        place.uri(path): entry
+        for place in source.places()
+        if place.name in root_ids
+        for path, entry in ledger.files(root_ids[place.name]).items()
+        if place.holds(path)
+    }
 
 
 class _Job:
     """One source on its way into one corpus."""
 
-    def __init__(self, run: Run, source: Source, scan: Scan, options: FileOptions) -> None:
+    def __init__(
+        self, run: Run, source: Source, packed: Packed | None, contents: Contents, options: FileOptions
+    ) -> None:
+        scan = contents.scan
         self._run = run
         self._ledger = run.memory.ledger
         self._source = source
-        self._seen_ns = time.time_ns()
-        self._known = self._known_files()
+        self._top = str(contents.top)
+        self._seen_ns = contents.seen_ns
+        self._known = known_files(self._ledger, source)
+        self._completion = None if packed is None else _completion(source, packed, run, options)
+        self._settled = contents.settled
+        if self._completion is not None:
+            self._known, _ = self._completion.split(self._known)
         self._max_bytes = int(options.limits.max_file_mb * 1e6)
         self._failures = [FileFailure(path=self._uri(failure.path), reason=failure.reason) for failure in scan.failures]
         lost_sight = {failure.path for failure in self._failures}
         folders = tuple(self._uri(folder) + ("" if folder else "/") for folder in scan.unread)
-        self._plan = make_plan(
-            self._found_files(scan),
-            self._known,
-            PlanOptions(
-                config_hash=run.config_hash,
-                seen_ns=self._seen_ns,
-                verify=options.verify or source.moved,
-                retry_failed=options.retry_failed,
-                allow_delete=options.allow_delete,
-            ),
-            hash_file=self._hash,
-            uncertain=lambda uri: uri in lost_sight or uri.startswith(folders),
-            source=str(source.path),
-        )
+        if self._settled:
+            self._plan = settled_plan(self._known)
+        else:
+            self._plan = make_plan(
+                self._found_files(scan),
+                self._known,
+                PlanOptions(
+                    config_hash=run.config_hash,
+                    seen_ns=self._seen_ns,
+                    verify=options.verify or source.moved,
+                    retry_failed=options.retry_failed,
+                    allow_delete=options.allow_delete,
+                ),
+                hash_file=self._hash,
+                uncertain=lambda uri: uri in lost_sight or uri.startswith(folders),
+                source=str(source.path),
+            )
         self._old_uris = {new: old for old, new in self._plan.renamed}
-        self.tally = Tally(unchanged=self._plan.unchanged, failed=[*self._failures, *self._plan.still_failing])
+        self._root_ids: dict[str, int] = {}
+        self.tally = Tally(
+            unchanged=self._plan.unchanged,
+            failed=[*self._failures, *self._plan.still_failing],
+            revision="" if packed is None else packed.commit,
+        )
 
     def _uri(self, path: str) -> str:
         place, below = self._source.locate(path)
@@ -111,20 +189,11 @@ class _Job:
 
     def _found_files(self, scan: Scan) -> list[FoundFile]:
         found = []
-        top = str(self._source.path)
+        top = self._top
         for path, stamp in scan.files:
             place, below = self._source.locate(path)
             found.append(FoundFile(place.uri(below), place, below, f"{top}/{path}" if path else top, stamp))
         return found
-
-    def _known_files(self) -> Mapping[str, FileEntry]:
-        return {
-            place.uri(path): entry
-            for place in self._source.places()
-            if place.root is not None
-            for path, entry in self._ledger.files(place.root.id).items()
-            if place.holds(path)
-        }
 
     def _hash(self, location: str) -> str | None:
         try:
@@ -156,6 +225,7 @@ class _Job:
         """Parse and store what is new or changed; failures are noted in the ledger."""
         files = self._plan.parse
         roots = self._prepare_roots(corpus_id)
+        self._root_ids = {name: root.id for name, root in roots.items()}
         self._ledger.record(self._plan.touched)
         taken = self._taken_uris([file.uri for file in files if file.uri not in self._known])
         by_uri = {file.uri: file for file in files}
@@ -270,3 +340,11 @@ class _Job:
             ]
             if place.root is not None:
                 self._ledger.remove(place.root.id, gone)
+
+    # -- archives and revisions --------------------------------------------------------------------------------------
+
+    def note_completion(self) -> None:
+        """Note that all of an archive or revision is in place; what was refused is looked for again the next time."""
+        if self._completion is not None and not self._settled and not self._failures:
+            known = known_files(self._ledger, self._source, self._root_ids)
+            self._completion.note(self._root_ids[self._source.place.name], known, seen_ns=self._seen_ns)

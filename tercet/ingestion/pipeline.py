@@ -9,7 +9,7 @@ from tercet.ingestion.from_documents import ingest_documents
 from tercet.ingestion.from_files import FileOptions, ingest_files
 from tercet.ingestion.run import Run, Target
 from tercet.records import Trust
-from tercet.settings import ParsingConfig, ParsingLimits
+from tercet.settings import ParsingConfig, ParsingLimits, UnpackingLimits
 
 if TYPE_CHECKING:
     import os
@@ -38,21 +38,29 @@ def ingest(
     verify: bool = False,
     retry_failed: bool = False,
     dry_run: bool = False,
+    revision: str | None = None,
     limits: ParsingLimits | None = None,
+    unpacking: UnpackingLimits | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
-    """Bring a corpus in line with a file, a folder, or documents given as text.
+    """Bring a corpus in line with a file, a folder, an archive, a git revision, or documents given as text.
 
     Files that did not change since the last run cost a look at their time stamps. Files are parsed in processes of
     their own; one that fails, hangs or crashes its parser is listed in the report and stops nothing, and what was
     stored of it before stays. Documents of files that vanished from a walked folder are deleted; a single file deletes
     nothing.
 
+    A zip or tar archive is unpacked into a private folder and removed again, within limits; it counts as a folder with
+    its name less the suffix. A git revision is read from the repository's objects, whatever is checked out, and counts
+    as the repository's folder. Neither is unpacked again while it is what it was. A member that could lead outside,
+    a link, an archive inside, or an encrypted member is listed in ``report.failed``; the others are ingested.
+
     First everything is stored and searchable by words (``report.searchable_s``), then the dense vectors are filled
     in. A run that is interrupted, even by ``kill -9``, leaves a usable memory, and running it again completes it.
 
     Args:
-        source: A file or folder. Uris are its name and the path below it, as in ``docs/guide/keys.md``.
+        source: A file, a folder, or an archive (``.zip``, ``.tar``, ``.tar.gz``, ``.tgz``, ``.tar.bz2``, ``.tar.xz``;
+            ``.tar.zst`` from Python 3.14). Uris are its name and the path below it, as in ``docs/guide/keys.md``.
         into: The memory.
         documents: Texts that are already extracted, instead of ``source``. Only these are touched. Text is read as
             Markdown where the uri ends in ``.md``, else as paragraphs.
@@ -70,11 +78,15 @@ def ingest(
         verify: Compare contents even where time stamps agree.
         retry_failed: Try files again that failed before and did not change.
         dry_run: Report what would be done, without parsing or writing anything.
+        revision: Commit, tag or branch; ``source`` is then a folder of a git repository and taken as it was there. The
+            commit's hash is in ``report.revision``.
         limits: Processes, seconds and memory that parsing may take.
+        unpacking: How much an archive or revision may hold.
         progress: Called after each step of ``scan``, ``parse``, ``index`` and ``embed``.
 
     Raises:
-        SourceError: The source does not exist, holds nothing to ingest, or its name is taken in this corpus.
+        SourceError: The source does not exist, holds nothing to ingest, is a damaged archive or one beyond the limits,
+            has no such revision, or its name is taken in this corpus.
         DeletionRefusedError: Too many files vanished; nothing was changed.
         InputError: A document has no usable uri, or the uri of another.
         ConfigurationError: The arguments contradict each other, or no parser process can be started.
@@ -99,6 +111,8 @@ def ingest(
         raise ConfigurationError(f"embed={embed!r} is unknown.", remedy='Use "now" or "later".')
     if not corpus:
         raise ConfigurationError("A corpus needs a name.", remedy='Leave corpus= out for "docs".')
+    if documents is not None and revision is not None:
+        raise ConfigurationError("documents= have no revision.", remedy="Leave revision= out, or name a source.")
     run = Run(
         into,
         Target(corpus=corpus, tenant=tenant, version=version, trust=trust),
@@ -117,5 +131,7 @@ def ingest(
         retry_failed=retry_failed,
         dry_run=dry_run,
         limits=limits or ParsingLimits(),
+        revision=revision,
+        unpacking=unpacking or UnpackingLimits(),
     )
     return ingest_files(source, run, options, embed=embed)

@@ -100,11 +100,11 @@ def make_plan(
         if entry is None or entry.config_hash != options.config_hash:
             parse.append(file)
             continue
-        if options.verify or file.stamp != entry.stamp or _racy(entry):
+        if options.verify or file.stamp != entry.stamp or racy(entry):
             if hash_file(file.location) != entry.content_hash:
                 parse.append(file)
                 continue
-            if file.stamp != entry.stamp or _racy(entry):
+            if file.stamp != entry.stamp or racy(entry):
                 touched.append(replace(entry, stamp=file.stamp, seen_ns=options.seen_ns))
         if entry.reason is None and entry.document_id is not None:
             unchanged += 1
@@ -129,7 +129,13 @@ def make_plan(
     )
 
 
-def _racy(entry: FileEntry) -> bool:
+def settled_plan(known: Mapping[str, FileEntry]) -> Plan:
+    """The plan for a source that is known to be as it was: nothing is left to do."""
+    failures = [FileFailure(path=uri, reason=entry.reason) for uri, entry in sorted(known.items()) if entry.reason]
+    return Plan(unchanged=len(known) - len(failures), still_failing=tuple(failures))
+
+
+def racy(entry: FileEntry) -> bool:
     """Whether the content may have changed after it was read without a change of the stamp.
 
     A modification time in the future was set by somebody; the time of the last status change cannot be.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from typing import BinaryIO
 
 from tercet.errors import ParseError
 
@@ -21,11 +22,25 @@ def hash_content(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file for reading; a pipe put in its place since it was found blocks nobody.
+
+    Raises:
+        ParseError: It is no regular file. The message is a reason without the name.
+        OSError: It cannot be opened.
+    """
+    file = os.fdopen(os.open(path, _FLAGS), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ParseError("is not a regular file")
+    return file
+
+
 def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     """Read a whole regular file.
 
     Args:
-        path: The file; a pipe put in its place since it was found blocks nobody.
+        path: The file.
         max_bytes: The largest file to read.
 
     Raises:
@@ -33,10 +48,8 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
             reason without the name.
     """
     try:
-        with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+        with open_file(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ParseError("is not a regular file")
             if status.st_size > max_bytes:
                 raise ParseError(f"is larger than {max_bytes / 1e6:g} MB, the limit for one file")
             data = file.read(status.st_size + 1)

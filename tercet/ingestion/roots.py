@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from tercet.errors import SourceError
 from tercet.ingestion.parsers import FORMATS, format_of
 from tercet.ingestion.sources import Scan, SourceFile, printable, scan_folder, stat_file
+from tercet.ingestion.unpacking import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,12 +69,15 @@ class Source:
             yield place
 
 
-def resolve_source(source: str | os.PathLike[str], known: Sequence[Root]) -> Source:
+def resolve_source(
+    source: str | os.PathLike[str], known: Sequence[Root], *, unpacked_name: str | None = None
+) -> Source:
     """Find out what a source is and which root it belongs to.
 
     Args:
         source: A file or a folder.
         known: The roots of the corpus.
+        unpacked_name: Name for the root of a source that is unpacked: an archive, or a folder at a git revision.
 
     Raises:
         SourceError: It does not exist, has no name, or its name is that of another root of the corpus.
@@ -82,27 +86,28 @@ def resolve_source(source: str | os.PathLike[str], known: Sequence[Root]) -> Sou
     if not path.exists():
         raise SourceError(f"There is no file or folder {printable(str(path))}.", remedy="Check the path.")
     is_file = not path.is_dir()
+    name = path.name if unpacked_name is None else unpacked_name
     above = _root_above(path, known)
-    if above is not None:
+    if above is not None and not (above[1] and is_file and unpacked_name is not None):  # archives are roots themselves
         root, below = above
         if below and not is_file:
             below += "/"
         place = Place(name=root.name, path=root.path, root=root, below=below)
         return Source(path=path, is_file=is_file, place=place, nested=_nested(path, known, root))
-    if not path.name:
+    if not name:
         raise SourceError(f"{path} has no name that uris could begin with.", remedy="Name a folder below it.")
-    if printable(path.name) != path.name:
+    if printable(name) != name:
         raise SourceError(
             f"The name of {printable(str(path))} holds control characters or is no UTF-8.", remedy="Rename it."
         )
-    namesake = next((root for root in known if root.name == path.name), None)
+    namesake = next((root for root in known if root.name == name), None)
     if namesake is not None and Path(namesake.path).exists():
         raise SourceError(
-            f"This corpus already has a root named {path.name!r}, at {namesake.path}; "
+            f"This corpus already has a root named {name!r}, at {namesake.path}; "
             f"the files of {path} would take its uris.",
-            remedy="Ingest it into another corpus (--corpus NAME), or rename one of the two folders.",
+            remedy="Ingest it into another corpus (--corpus NAME), or rename one of the two.",
         )
-    place = Place(name=path.name, path=str(path), root=namesake)
+    place = Place(name=name, path=str(path), root=namesake)
     return Source(
         path=path, is_file=is_file, place=place, moved=namesake is not None, nested=_nested(path, known, namesake)
     )
@@ -121,10 +126,10 @@ def find_files(
         SourceError: The source cannot be read, is of no known format, or is itself a memory.
     """
     if source.is_file:
-        if not _readable(source.path.name):
+        if not readable(source.path.name):
             raise SourceError(
                 f"{printable(str(source.path))} is of no format that can be ingested.",
-                remedy=f"Known are {', '.join(sorted(FORMATS))}.",
+                remedy=f"Known are {', '.join(sorted(FORMATS))}, and archives: {', '.join(ARCHIVE_SUFFIXES)}.",
             )
         return Scan(files=(SourceFile("", stat_file(source.path).stamp),))
     if memory_marker and (source.path / memory_marker).is_file():
@@ -132,7 +137,7 @@ def find_files(
     base = Path(source.place.path) if source.place.below else source.path
     return scan_folder(
         source.path,
-        readable=_readable,
+        readable=readable,
         base=base if source.path.is_relative_to(base) else source.path,
         globs=globs,
         memories=memories,
@@ -140,7 +145,8 @@ def find_files(
     )
 
 
-def _readable(name: str) -> bool:
+def readable(name: str) -> bool:
+    """Whether a file of this name has a format that can be ingested."""
     return format_of(name) is not None
 
 
@@ -162,7 +168,8 @@ def _nested(path: Path, known: Sequence[Root], own: Root | None) -> tuple[tuple[
     inside = []
     for root in known:
         below = _below(root.path, str(path))
-        if below and root != own:
+        unpacked = PurePath(root.path).name != root.name  # no walk comes upon the files of an archive
+        if below and root != own and not unpacked:
             inside.append((below, Place(name=root.name, path=root.path, root=root)))
     return tuple(sorted(inside, key=lambda pair: (-len(pair[0]), pair[0])))
 

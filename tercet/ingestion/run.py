@@ -145,6 +145,7 @@ class Tally:
     findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
     chunks: int = 0
     truncated: int = 0
+    revision: str = ""
 
     def report(self) -> IngestReport:
         """The report, as far as it is known."""
@@ -158,6 +159,7 @@ class Tally:
             findings=dict(sorted(self.findings.items())),
             chunks=self.chunks,
             truncated=self.truncated,
+            revision=self.revision,
         )
 
 

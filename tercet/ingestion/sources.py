@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
 """Folders never walked into, beside hidden ones (such as ``.git`` and ``.tercet``) and other memories."""
 
+UNFIT_NAME = "has a name with control characters or bytes that are no UTF-8; rename it"
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -204,7 +205,7 @@ class _Walk:
         elif not stat.S_ISREG(status.st_mode):
             self._fail(path, f"is {_kind(status.st_mode)}, not a regular file")
         elif _UNFIT.search(path):
-            self._fail(path, "has a name with control characters or bytes that are no UTF-8; rename it")
+            self._fail(path, UNFIT_NAME)
         else:
             self.files.append(SourceFile(path, stamp_of(status)))
 
