@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         ParsingLimits,
         RetrievalConfig,
         UnpackingLimits,
+        WebLimits,
+        WebOptions,
     )
 
 __version__: str
@@ -71,6 +73,8 @@ _HOME = {
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
     "UnpackingLimits": "tercet.settings",
+    "WebLimits": "tercet.settings",
+    "WebOptions": "tercet.settings",
     "ingest": "tercet.ingestion.pipeline",
 }
 
@@ -100,6 +104,8 @@ __all__ = [
     "SemanticRetriever",
     "TercetError",
     "UnpackingLimits",
+    "WebLimits",
+    "WebOptions",
     "ingest",
 ]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tercet.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import DataclassInstance
 
 Fusion = Literal["dbsf", "rrf", "minmax"]
@@ -117,6 +119,69 @@ class UnpackingLimits:
     def __post_init__(self) -> None:
         if min(self.max_total_mb, self.max_members, self.max_ratio, self.max_depth) <= 0:
             raise ConfigurationError("Limits of unpacking must be above 0.", remedy="Leave one out for its default.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebLimits:
+    """Bounds of one run of ``mirror``. What a limit stops is listed with its reason.
+
+    Example:
+        >>> WebLimits(depth=2, requests_per_second=1).pages
+        5000
+    """
+
+    pages: int = 5_000
+    """Pages requested, failed ones included."""
+    depth: int = 0
+    """Links followed from a start page that is no listing; 0: the page alone."""
+    page_bytes: int = 20_000_000
+    """Of one page, after decompression."""
+    listing_bytes: int = 50_000_000
+    """Of one sitemap or llms.txt, after decompression."""
+    listings: int = 100
+    """Sitemaps that an index may lead to."""
+    total_bytes: int = 1_000_000_000
+    """Of all pages and listings of the run, after decompression."""
+    total_s: float | None = None
+    """Seconds for the whole run; None: as long as it takes."""
+    redirects: int = 5
+    connect_s: float = 10.0
+    """Seconds until a connection stands."""
+    read_s: float = 20.0
+    """Seconds without a single byte."""
+    request_s: float = 60.0
+    """Seconds for one request, from the connection to the last byte."""
+    requests_per_second: float = 2.0
+    """To one host. A crawl delay in ``robots.txt`` can only make it slower."""
+    crawl_delay_s: float = 10.0
+    """Longest crawl delay that is obeyed; a site that asks for more is fetched at this pace."""
+    retries: int = 2
+    """After 429, 503 and dropped connections."""
+    retry_after_s: float = 60.0
+    """Longest wait that a server may ask for; a page that would need more fails."""
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            least = 0 if limit.name in ("depth", "redirects", "retries", "crawl_delay_s", "retry_after_s") else None
+            if value is not None and (value < 0 if least == 0 else value <= 0):
+                raise ConfigurationError(
+                    f"{limit.name}={value} is no limit that a site could be fetched with.",
+                    remedy=f"Use {'0 or more' if least == 0 else 'more than 0'}.",
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """How a site is ingested: where its pages may lie, what fetching them may cost, and where they are kept."""
+
+    limits: WebLimits = field(default_factory=WebLimits)
+    hosts: tuple[str, ...] = ()
+    """Hosts that pages may lie on beside the source's own."""
+    allow_private: bool = False
+    """Allow loopback and private addresses, for documentation in one's own network."""
+    mirror: Path | None = None
+    """Folder that keeps the pages between runs, one for each source; None: inside the memory's folder."""
 
 
 def fingerprint(*configs: DataclassInstance | str) -> str:

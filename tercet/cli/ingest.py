@@ -20,7 +20,15 @@ from tercet.cli.options import (
 )
 from tercet.cli.output import counted, note, print_json, printable, progress_shown, seconds
 from tercet.errors import SourceError
-from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits, UnpackingLimits
+from tercet.settings import (
+    ChunkingConfig,
+    LexicalConfig,
+    ParsingConfig,
+    ParsingLimits,
+    UnpackingLimits,
+    WebLimits,
+    WebOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +63,7 @@ class Durability(StrEnum):
 
 
 def ingest(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A file, a folder or an archive.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, a folder, an archive or the URL of a site.")],
     memory: MemoryFolder = DEFAULT_MEMORY,
     revision: Annotated[
         str | None, typer.Option(metavar="REV", help="Commit, tag or branch of the git repository SOURCE.")
@@ -63,7 +71,10 @@ def ingest(
     corpus: Annotated[str, typer.Option(metavar="NAME", help="Corpus that the documents belong to.")] = "docs",
     version: Annotated[str, typer.Option(metavar="V", help="Version of the documented thing, such as 2.1.")] = "",
     tenant: Annotated[str, typer.Option(metavar="T", help="Whose documents these are; empty: everybody's.")] = "",
-    trust: Annotated[TrustLevel, typer.Option(help="How far the text may be believed.")] = TrustLevel.internal,
+    trust: Annotated[
+        TrustLevel | None,
+        typer.Option(help="How far the text may be believed.", show_default="internal; of a site external"),
+    ] = None,
     include: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these files (repeatable).")] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Not these files (repeatable).")] = None,
     embed: Annotated[When, typer.Option(help="Make dense vectors now, or later by `tercet embed`.")] = When.now,
@@ -93,6 +104,17 @@ def ingest(
     max_unpacked: Annotated[
         float | None, typer.Option(metavar="MB", help="An archive or revision that holds more is refused.")
     ] = None,
+    depth: Annotated[int, typer.Option(metavar="N", help="Of a site: follow links this far.")] = 0,
+    max_pages: Annotated[int, typer.Option(metavar="N", help="Of a site: pages to fetch at most.")] = 5_000,
+    host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of a site: another host with pages (repeatable).")
+    ] = None,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Of a site: addresses of one's own network, too.")
+    ] = False,
+    mirror: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of a site: where pages are kept; default: in the memory.")
+    ] = None,
     worker_memory: Annotated[int, typer.Option(metavar="MB", help="Memory of a parser process.")] = 1024,
     durability: Annotated[
         Durability, typer.Option(help="Survive a killed process, or power loss too (slower).")
@@ -102,7 +124,7 @@ def ingest(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ingest a file, a folder, an archive or a git revision; only what changed since the last time costs anything.
+    """Ingest files, a git revision or a site; only what changed since the last time costs anything.
 
     Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, Jupyter notebooks, plain text, Python; all of
     them in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected. Text is searchable by
@@ -116,11 +138,13 @@ def ingest(
       tercet ingest docs/ --dry-run --json
       tercet ingest docs.tar.gz
       tercet ingest repo --revision v1.2
+      tercet ingest https://docs.example.com/sitemap.xml
     """
     from tercet.ingestion.pipeline import ingest as run
+    from tercet.ingestion.pipeline import is_url
 
-    if not source.exists():  # before a memory is made for nothing
-        raise SourceError(f"There is no {str(source)!r} to ingest.", remedy="Name a file or a folder.")
+    if not is_url(source) and not Path(source).exists():  # before a memory is made for nothing
+        raise SourceError(f"There is no {source!r} to ingest.", remedy="Name a file, a folder or a URL.")
     with (
         open_memory(
             memory,
@@ -140,7 +164,7 @@ def ingest(
             corpus=corpus,
             tenant=tenant,
             version=version,
-            trust=trust.value,
+            trust=trust.value if trust else None,
             parsing=ParsingConfig(notebook_outputs=notebook_outputs),
             include=tuple(include or ()),
             exclude=tuple(exclude or ()),
@@ -152,6 +176,12 @@ def ingest(
             revision=revision,
             limits=ParsingLimits(workers=workers, timeout_s=timeout, memory_mb=worker_memory, max_file_mb=max_file),
             unpacking=None if max_unpacked is None else UnpackingLimits(max_total_mb=max_unpacked),
+            web=WebOptions(
+                limits=WebLimits(depth=depth, pages=max_pages),
+                hosts=tuple(host or ()),
+                allow_private=allow_private,
+                mirror=mirror,
+            ),
             progress=_announce_searchable(progress) if embed is When.now and not dry_run else progress,
         )
         spec = opened.embedder_record.spec if report.vectors_missing else ""

@@ -9,7 +9,7 @@ from tercet.ingestion.from_documents import ingest_documents
 from tercet.ingestion.from_files import FileOptions, ingest_files
 from tercet.ingestion.run import Run, Target
 from tercet.records import Trust
-from tercet.settings import ParsingConfig, ParsingLimits, UnpackingLimits
+from tercet.settings import ParsingConfig, ParsingLimits, UnpackingLimits, WebOptions
 
 if TYPE_CHECKING:
     import os
@@ -28,7 +28,7 @@ def ingest(
     corpus: str = "docs",
     tenant: str = "",
     version: str = "",
-    trust: Trust = "internal",
+    trust: Trust | None = None,
     chunker: Chunker | Literal["structural"] | None = "structural",
     parsing: ParsingConfig | None = None,
     include: Sequence[str] = (),
@@ -41,9 +41,10 @@ def ingest(
     revision: str | None = None,
     limits: ParsingLimits | None = None,
     unpacking: UnpackingLimits | None = None,
+    web: WebOptions | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
-    """Bring a corpus in line with a file, a folder, an archive, a git revision, or documents given as text.
+    """Bring a corpus in line with a file, a folder, an archive, a git revision, a site, or documents given as text.
 
     Files that did not change since the last run cost a look at their time stamps. Files are parsed in processes of
     their own; one that fails, hangs or crashes its parser is listed in the report and stops nothing, and what was
@@ -55,19 +56,25 @@ def ingest(
     as the repository's folder. Neither is unpacked again while it is what it was. A member that could lead outside,
     a link, an archive inside, or an encrypted member is listed in ``report.failed``; the others are ingested.
 
+    A site is mirrored into a folder first: the pages of a sitemap or ``llms.txt``, or a page and what it links to.
+    Later runs ask only for what changed. ``robots.txt`` is obeyed and private addresses are refused.
+
     First everything is stored and searchable by words (``report.searchable_s``), then the dense vectors are filled
     in. A run that is interrupted, even by ``kill -9``, leaves a usable memory, and running it again completes it.
 
     Args:
         source: A file, a folder, or an archive (``.zip``, ``.tar``, ``.tar.gz``, ``.tgz``, ``.tar.bz2``, ``.tar.xz``;
             ``.tar.zst`` from Python 3.14). Uris are its name and the path below it, as in ``docs/guide/keys.md``.
+            Or the URL of a sitemap, an ``llms.txt`` or a page, as a string that begins with http:// or https://; uris
+            are then host and path, as in ``docs.example.com/guide/keys.html``.
         into: The memory.
         documents: Texts that are already extracted, instead of ``source``. Only these are touched. Text is read as
             Markdown where the uri ends in ``.md``, else as paragraphs.
         corpus: Name of the collection of documents.
         tenant: Whom the documents belong to; empty: everybody.
         version: Of the corpus, such as ``"2.1"``; versions live side by side.
-        trust: How far the texts may be believed when they reach a prompt.
+        trust: How far the texts may be believed when they reach a prompt; None: ``"external"`` for a site, else
+            ``"internal"``.
         chunker: ``"structural"`` cuts along headings and blocks to the memory's chunk size; None makes one chunk of
             each document as given; or an object with ``chunk(document, uri=…)`` and ``version``.
         parsing: What is taken from files, such as the outputs of notebooks; None: the defaults.
@@ -82,6 +89,7 @@ def ingest(
             commit's hash is in ``report.revision``.
         limits: Processes, seconds and memory that parsing may take.
         unpacking: How much an archive or revision may hold.
+        web: How a site is fetched, and what that may cost.
         progress: Called after each step of ``scan``, ``parse``, ``index`` and ``embed``.
 
     Raises:
@@ -105,6 +113,9 @@ def ingest(
         raise ConfigurationError(
             "ingest takes either a source or documents=.", remedy='Use ingest("docs/", into=memory) or documents=[…].'
         )
+    site = source if isinstance(source, str) and is_url(source) else None
+    if trust is None:
+        trust = "external" if site else "internal"
     if trust not in get_args(Trust):
         raise ConfigurationError(f"trust={trust!r} is unknown.", remedy=f"Use one of {', '.join(get_args(Trust))}.")
     if embed not in ("now", "later"):
@@ -134,4 +145,18 @@ def ingest(
         revision=revision,
         unpacking=unpacking or UnpackingLimits(),
     )
+    if site:
+        from tercet.ingestion.from_web import ingest_site  # noqa: PLC0415  # speaking HTTP takes time to import
+
+        return ingest_site(site, run, options, web or WebOptions(), embed=embed)
     return ingest_files(source, run, options, embed=embed)
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is a site to fetch rather than a path.
+
+    Example:
+        >>> is_url("https://docs.example.com/"), is_url("docs/")
+        (True, False)
+    """
+    return source.lower().startswith(("http://", "https://"))

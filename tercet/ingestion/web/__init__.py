@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tercet.ingestion.web.limits import WebLimits
 from tercet.ingestion.web.mirror import mirror
 from tercet.ingestion.web.report import Mirror, MirroredPage
 
-__all__ = ["Mirror", "MirroredPage", "WebLimits", "mirror"]
+__all__ = ["Mirror", "MirroredPage", "mirror"]

@@ -89,7 +89,9 @@ def checked_addresses(host: str, port: int, *, resolve: Resolver, allow_private:
         helps = not refusal(addresses[0], allow_private=True)
         raise AddressError(
             f"leads to {refusals[0]}",
-            remedy="Pass allow_private=True if the site lies in your own network." if helps else "Use another site.",
+            remedy="If it is in your own network, allow it: allow_private=True, or --allow-private."
+            if helps
+            else "Use another site.",
         )
     return allowed
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tercet.ingestion.web.folder import MirrorFolder
-    from tercet.ingestion.web.limits import WebLimits
     from tercet.ingestion.web.listings import Listing
     from tercet.ingestion.web.report import PageState, SourceKind
     from tercet.ingestion.web.session import Answer, Session
+    from tercet.settings import WebLimits
 
 _GONE = frozenset({404, 410})
 _MAX_NESTING = 3

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tercet.ingestion.web.limits import WebLimits
     from tercet.ingestion.web.urls import Url
+    from tercet.settings import WebLimits
 
 _ACCEPT = "text/html,application/xhtml+xml,text/markdown,text/plain,application/pdf,application/xml;q=0.9,*/*;q=0.5"
 _MAX_ADDRESSES = 4

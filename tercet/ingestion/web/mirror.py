@@ -12,9 +12,9 @@ from tercet.ingestion.web.crawl import Crawl
 from tercet.ingestion.web.failures import PageError, shown
 from tercet.ingestion.web.fetching import Fetcher
 from tercet.ingestion.web.folder import MirrorFolder
-from tercet.ingestion.web.limits import WebLimits
 from tercet.ingestion.web.session import Scope, Session
 from tercet.ingestion.web.urls import parse_url
+from tercet.settings import WebLimits
 
 if TYPE_CHECKING:
     import ssl

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tercet.ingestion.web.fetching import Fetcher, Reply
-    from tercet.ingestion.web.limits import WebLimits
+    from tercet.settings import WebLimits
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tercet.ingestion.web import Mirror, WebLimits, mirror
+from tercet.ingestion.web import Mirror, mirror
+from tercet.settings import WebLimits
 from tests.ingestion.web.server import Site, Time, serve
 
 
