@@ -126,8 +126,8 @@ def ingest(
 ) -> None:
     """Ingest files, a git revision or a site; only what changed since the last time costs anything.
 
-    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, Jupyter notebooks, plain text, Python; all of
-    them in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected. Text is searchable by
+    Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, notebooks, plain text, source code; all of them
+    in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected. Text is searchable by
     words within seconds; the dense vectors follow. Ctrl-C leaves a usable memory, and the same command goes on.
 
     \b

@@ -9,7 +9,7 @@ parser of the file's suffix. What a parser promises:
   method's code belongs to; its text is then in no heading line, and nothing of it is to be emitted.
 * A fence or table is a block of its own wherever it is nested: a list or admonition around it becomes the block
   before it and the block after it. Other kinds therefore hold nothing that must not be cut at a line.
-* Markdown, plain text and Python keep the source (``verbatim``): offsets and lines are those of the file, less what was
+* Markdown, plain text and code keep the source (``verbatim``): offsets and lines are those of the file, less what was
   taken out. The others are rendered to Markdown-like text: ``Block.line`` of reStructuredText and HTML points into the
   file, that of a notebook is the number of the cell, and Word documents have none.
 * A PDF is rendered too; it has pages in place of lines, and the anchors of its headings are ``page=12``.
@@ -50,7 +50,34 @@ FORMATS = {
     ".ipynb": "notebook",
     ".pdf": "pdf",
 }
-"""Suffix, in lower case, to the module that parses it; README, LICENSE and the like need no suffix."""
+"""Suffix, in lower case, to the module that parses it; README, LICENSE and the like need no suffix.
+
+After a colon stands what the module is told beside the text: ``source`` parses many languages.
+"""
+
+SOURCES = {
+    "bash": ".sh .bash",
+    "c": ".c .h",
+    "cpp": ".cc .cpp .cxx .hh .hpp",
+    "csharp": ".cs",
+    "go": ".go",
+    "java": ".java",
+    "javascript": ".js .mjs .cjs .jsx",
+    "kotlin": ".kt .kts",
+    "lua": ".lua",
+    "php": ".php",
+    "r": ".r",
+    "ruby": ".rb",
+    "rust": ".rs",
+    "scala": ".scala .sc",
+    "sql": ".sql",
+    "swift": ".swift",
+    "tsx": ".tsx",
+    "typescript": ".ts .mts .cts",
+}
+"""Programming language to the suffixes of its files; one without a grammar is cut at blank lines."""
+
+FORMATS |= {suffix: f"source:{language}" for language, suffixes in SOURCES.items() for suffix in suffixes.split()}
 
 _PLAIN_NAMES = frozenset(
     {"readme", "license", "licence", "copying", "notice", "changelog", "changes", "authors", "news"}
@@ -68,7 +95,7 @@ _OPTIONS: dict[str, Callable[[ParsingConfig], dict[str, object]]] = {
 
 
 class _Parser(Protocol):
-    def parse(self, content: str | bytes, **options: object) -> ParsedDocument: ...
+    def parse(self, content: str | bytes, *told: str, **options: object) -> ParsedDocument: ...
 
 
 def format_of(name: str) -> str | None:
@@ -99,12 +126,13 @@ def parse(data: bytes, *, name: str, config: ParsingConfig | None = None) -> Par
         >>> parse(b"# Keys\\n\\nRotate them.", name="keys.md").title
         'Keys'
     """
-    kind = format_of(name)
-    if kind is None:
+    named = format_of(name)
+    if named is None:
         raise ParseError(
             f"{name}: no parser for this kind of file.",
             remedy=f"Supported are {', '.join(FORMATS)}. Convert the file, or exclude it.",
         )
+    kind, *told = named.split(":")
     content: str | bytes = data
     findings: tuple[Finding, ...] = ()
     if kind not in BINARY:
@@ -116,7 +144,7 @@ def parse(data: bytes, *, name: str, config: ParsingConfig | None = None) -> Par
     parser = cast("_Parser", import_module(f"tercet.ingestion.parsers.{kind}"))
     options = _OPTIONS[kind](config or ParsingConfig()) if kind in _OPTIONS else {}
     try:
-        document = parser.parse(content, **options)
+        document = parser.parse(content, *told, **options)
     except ParseError as error:
         raise ParseError(f"{name}: {error.message}", remedy=error.remedy) from error
     except (RecursionError, MemoryError) as error:
