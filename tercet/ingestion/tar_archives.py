@@ -195,10 +195,10 @@ def _records(body: bytes) -> dict[str, str]:
     position = 0
     while position < len(body):
         space = body.find(b" ", position, position + 12)
-        length = body[position:space] if space > 0 else b""
+        length = body[position : max(position, space)]
         end = position + (int(length) if length.isdigit() else 0)
         record = body[space + 1 : end]
-        if end > len(body) or not record.endswith(b"\n"):
+        if not position < space < end <= len(body) or not record.endswith(b"\n"):
             raise _DamagedError("an extended header has a record without end")
         key, _, value = record[:-1].partition(b"=")
         if key in (b"path", b"size") or key.startswith(b"GNU.sparse"):

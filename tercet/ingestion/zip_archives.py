@@ -61,7 +61,7 @@ def unpack_zip(file: BinaryIO, into: Unpacker) -> None:
     with archive:
         for member in archive.infolist():
             into.count()
-            path = None if member.is_dir() else into.admit(_name(member))
+            path = None if member.filename.endswith("/") else into.admit(_name(member))
             if path is None:
                 continue
             reason = _refusal(member)

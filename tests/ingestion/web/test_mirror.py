@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tercet.errors import ConfigurationError, SourceError
-from tercet.ingestion.web import WebLimits, mirror
+from tercet.ingestion.web import mirror
+from tercet.settings import WebLimits
 from tests.ingestion.web.server import Response, reason, sitemapindex, states, urlset
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tercet.errors import SourceError
-from tercet.ingestion.web import WebLimits, mirror
+from tercet.ingestion.web import mirror
+from tercet.settings import WebLimits
 from tests.ingestion.web.server import Response, Site, serve, states
 
 # Made for these tests, valid for docs.test until 2126.
