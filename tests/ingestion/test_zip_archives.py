@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import random
+import re
 import stat
 import struct
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -37,11 +37,11 @@ def test_members_that_share_their_bytes_are_limited_together(tmp_path):
     directory = data[start:end] * 100
     tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 100, 100, len(directory), start, 0)
     path.write_bytes(data[:start] + directory + tail)
-    if sys.version_info >= (3, 12, 2):  # sees the trick itself
-        assert "Overlapped" in unpack(path, max_ratio=20).failures["a.txt"]
-    else:
-        with pytest.raises(SourceError, match="20 times"):
-            unpack(path, max_ratio=20)
+    try:
+        reason = unpack(path, max_ratio=20).failures["a.txt"]  # Pythons from 2024 on see the trick themselves
+    except SourceError as error:
+        reason = error.message
+    assert re.search("Overlapped|20 times", reason)
 
 
 def test_the_total_and_the_number_of_members_are_limited(tmp_path):
