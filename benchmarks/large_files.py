@@ -24,7 +24,7 @@ WORDS = (
     "the of a to and in is for that with as it on be by are this from or which memory search document query index"
     " vector token chunk agent budget context store write read lock queue retry limit error reason value setting option"
     " default folder file path name version release change update remove create open close start stop wait run check"
-).split()
+)
 INGEST = """
 import json, resource, sys
 from tercet import Memory, ParsingLimits, ingest
@@ -41,7 +41,8 @@ print(json.dumps({
 
 def section(number: int, words: random.Random, *, html: bool) -> str:
     """About 2 kB of documentation."""
-    prose = [" ".join(words.choice(WORDS) for _ in range(60)) + "." for _ in range(5)]
+    vocabulary = WORDS.split()
+    prose = [" ".join(words.choice(vocabulary) for _ in range(60)) + "." for _ in range(5)]
     rows = [(f"option_{words.randrange(999)}", str(words.random())) for _ in range(8)]
     if html:
         cells = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows)
