@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 from tercet.errors import ConfigurationError
 from tercet.ingestion.from_files import ingest_files
 from tercet.ingestion.web import mirror
-from tercet.records import FileFailure
+from tercet.records import FileFailure, IngestReport
 
 if TYPE_CHECKING:
     from tercet.ingestion.from_files import FileOptions
     from tercet.ingestion.run import Run
     from tercet.ingestion.web import Mirror
     from tercet.memory.memory import Memory
-    from tercet.records import IngestReport
     from tercet.settings import WebOptions
 
 MIRRORS = "sites"
@@ -84,9 +83,8 @@ def _joined(reports: list[IngestReport], mirrored: Mirror) -> IngestReport:
     failed = [FileFailure(path=page.url, reason=page.reason) for page in mirrored.of_state("failed")]
     if mirrored.cut_short:
         failed.append(FileFailure(path=mirrored.source, reason=f"was not fetched whole: {mirrored.cut_short}"))
-    last = reports[-1]
     return replace(
-        last,
+        reports[-1] if reports else IngestReport(),
         added=tuple(uri for report in reports for uri in report.added),
         updated=tuple(uri for report in reports for uri in report.updated),
         unchanged=sum(report.unchanged for report in reports),

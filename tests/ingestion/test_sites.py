@@ -66,6 +66,13 @@ def test_a_page_that_is_gone_is_deleted_and_one_that_fails_stays(site: Site, mem
     assert len(list(memory.semantic.documents())) == 2
 
 
+def test_a_site_of_which_no_page_can_be_fetched_is_a_list_of_failures(site: Site, memory: Memory) -> None:
+    for page in ("keys", "deploys", "moving"):
+        site.routes[f"/{page}.html"] = Response(b"", status=403)
+    report = fetch(site, memory)
+    assert (len(report.failed), report.added, report.ok) == (3, (), False)
+
+
 def test_a_limit_that_ends_the_run_is_a_failure_that_says_so(site: Site, memory: Memory) -> None:
     options = WebOptions(limits=WebLimits(requests_per_second=1000.0, pages=2), allow_private=True)
     report = ingest(site.url("/sitemap.xml"), into=memory, web=options)
