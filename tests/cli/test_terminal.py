@@ -130,7 +130,7 @@ def test_ctrl_c_is_130_and_says_that_the_memory_is_usable_and_how_to_go_on(tmp_p
         stderr=subprocess.PIPE,
         start_new_session=True,
         # A shell that runs the tests in the background has SIGINT ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  # one call
     )
     assert process.stderr is not None
     before = process.stderr.readline() + process.stderr.readline()
