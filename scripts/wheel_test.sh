@@ -9,7 +9,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/tercet-wheel.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 
 "$python" -m pip wheel --no-deps --wheel-dir "$work/dist" .
-cp -R tests docs README.md CHANGELOG.md LICENSE "$work"
+cp -R tests docs README.md CHANGELOG.md CONTRIBUTING.md LICENSE "$work"
 # pytest and coverage read their settings from here; the package itself stays behind.
 cp pyproject.toml "$work/pyproject.toml"
 

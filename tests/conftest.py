@@ -102,7 +102,7 @@ def postgres_server() -> Iterator[str]:
     if programs is None:
         pytest.skip("PostgreSQL is not installed (no initdb); set TERCET_POSTGRES_URL or apt-get install postgresql")
     as_root = os.geteuid() == 0
-    prefix = ["runuser", "-u", "postgres", "--"] if as_root else []  # the server refuses to run as root
+    owner = {"user": "postgres", "group": "postgres"} if as_root else {}  # the server refuses to run as root
     folder = Path(tempfile.mkdtemp(prefix="tercet-postgres-"))
     try:
         if as_root:
@@ -110,8 +110,8 @@ def postgres_server() -> Iterator[str]:
         cluster, port = folder / "cluster", _free_port()
 
         def call(program: str, *arguments: str) -> None:
-            command = [*prefix, str(programs / program), "-D", str(cluster), *arguments]
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/")
+            command = [str(programs / program), "-D", str(cluster), *arguments]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/", **owner)
 
         call("initdb", "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
