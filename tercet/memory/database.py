@@ -163,7 +163,7 @@ class Database:
         with self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 # Not through SQLAlchemy, whose 40 µs are felt in a search. A deferred BEGIN cannot fail.
-                connection.connection.driver_connection.execute("BEGIN")  # type: ignore[union-attr]
+                connection.connection.driver_connection.execute("BEGIN")  # type: ignore[union-attr]  # it is open
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection

@@ -293,7 +293,7 @@ class EdgeIndex:
                 found = shard.query(request)
             if params is None:  # sparse
                 return [(hit.id, hit.score) for hit in found]  # type: ignore[misc]  # ids of ours are never UUIDs
-            return [(hit.id, cosine(hit.score)) for hit in found]  # type: ignore[misc]
+            return [(hit.id, cosine(hit.score)) for hit in found]  # type: ignore[misc]  # as above
 
         return ranked(fetch, checked_limit(limit))
 

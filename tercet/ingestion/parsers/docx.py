@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.parsers.expat import ExpatError
@@ -34,6 +35,11 @@ _READ = re.compile(r"\[Content_Types\]\.xml|(?:word/)?_rels/[^/]+\.rels|word/[^/
 _OLE = b"\xd0\xcf\x11\xe0"
 _CODE_STYLES = ("HTML Preformatted", "Code", "Source Code", "Code Block", "Macro Text", "macro", "Plain Text")
 _OFF = frozenset({"0", "false", "off"})
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError),
+    etree.XMLSyntaxError,
+)
+"""What the readers of archives and XML raise for damaged, encrypted and odd ones."""
 _TINY_HALF_POINTS = 2
 _WHITE = frozenset({"FFFFFF", "FEFEFE"})
 _SHADED = "ancestor-or-self::*/*[contains(local-name(), 'Pr')]/*[local-name()='shd' or local-name()='highlight']"
@@ -87,7 +93,7 @@ def _prepared(content: bytes) -> tuple[io.BytesIO, _Element | None, int]:
                 for part in wanted:
                     data = package.read(part)
                     root = _xml(data)
-                    if root.getroottree().docinfo.doctype:  # type: ignore[attr-defined]
+                    if root.getroottree().docinfo.doctype:  # type: ignore[attr-defined]  # not in the stub
                         # Office writes none, and entities could fill the memory.
                         raise _damaged(f"{part.filename} declares a document type")
                     if part.filename in _TEXT_PARTS:
@@ -95,7 +101,7 @@ def _prepared(content: bytes) -> tuple[io.BytesIO, _Element | None, int]:
                         _spell_out_equations(root)
                         data = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
                     prepared.writestr(part.filename, data)
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, etree.XMLSyntaxError) as error:
+    except _UNREADABLE as error:
         if content.startswith(_OLE):
             raise ParseError(
                 "the document is encrypted, or in the old .doc format.",
@@ -223,7 +229,7 @@ def _properties(content: bytes) -> tuple[dict[str, str], str]:
             return {}, ""
         try:
             core = _xml(package.read("docProps/core.xml"))
-        except (etree.XMLSyntaxError, zipfile.BadZipFile):
+        except _UNREADABLE:
             return {}, ""
     found = {_local(element): " ".join((element.text or "").split()) for element in core}
     names = {"creator": "author", "keywords": "keywords", "subject": "subject", "language": "lang"}

@@ -374,7 +374,7 @@ class _Painted:
     A grid, so that the time is the number of objects and words, not their product.
     """
 
-    def __init__(self, page: Any) -> None:  # noqa: ANN401
+    def __init__(self, page: Any) -> None:  # noqa: ANN401  # untyped
         self._left, self._bottom, right, top = page.get_bbox()
         self._across = _GRID / max(right - self._left, 1.0)
         self._up = _GRID / max(top - self._bottom, 1.0)
@@ -388,7 +388,7 @@ class _Painted:
         grid = self._images if image else self._paint
         return bool(grid[self._cell(y - self._bottom, self._up), self._cell(x - self._left, self._across)])
 
-    def _add(self, handle: Any) -> None:  # noqa: ANN401
+    def _add(self, handle: Any) -> None:  # noqa: ANN401  # untyped
         kind = pdfium_c.FPDFPageObj_GetType(handle)
         if kind == pdfium_c.FPDF_PAGEOBJ_TEXT:
             return
@@ -413,7 +413,7 @@ class _Painted:
         return min(max(int(distance * scale), 0), _GRID - 1) if math.isfinite(distance) else 0
 
 
-def _paints(path: Any) -> bool | None:  # noqa: ANN401
+def _paints(path: Any) -> bool | None:  # noqa: ANN401  # untyped
     """True: fills its area with a colour; False: with white; None: not at all."""
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     if not pdfium_c.FPDFPath_GetDrawMode(path, fill, stroke) or fill.value == pdfium_c.FPDF_FILLMODE_NONE:
@@ -426,7 +426,7 @@ def _paints(path: Any) -> bool | None:  # noqa: ANN401
     return min(red.value, green.value, blue.value) < _NEARLY_WHITE
 
 
-def _holds_image(form: Any, depth: int) -> bool:  # noqa: ANN401
+def _holds_image(form: Any, depth: int) -> bool:  # noqa: ANN401  # untyped
     for index in range(min(pdfium_c.FPDFFormObj_CountObjects(form), 256)):
         handle = pdfium_c.FPDFFormObj_GetObject(form, index)
         kind = pdfium_c.FPDFPageObj_GetType(handle)
@@ -437,7 +437,7 @@ def _holds_image(form: Any, depth: int) -> bool:  # noqa: ANN401
     return False
 
 
-def _characters(raw: Any) -> str:  # noqa: ANN401
+def _characters(raw: Any) -> str:  # noqa: ANN401  # untyped
     """The text of a page with exactly one character for each that PDFium counts."""
     count = pdfium_c.FPDFText_CountChars(raw)
     if count <= 0:
@@ -453,13 +453,13 @@ def _characters(raw: Any) -> str:  # noqa: ANN401
     return "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes).replace("\ufffe", _HYPHEN)
 
 
-def _text_objects(page: Any) -> int:  # noqa: ANN401
+def _text_objects(page: Any) -> int:  # noqa: ANN401  # untyped
     get, kind_of = pdfium_c.FPDFPage_GetObject, pdfium_c.FPDFPageObj_GetType
     count = pdfium_c.FPDFPage_CountObjects(page)
     return sum(1 for index in range(count) if kind_of(get(page, index)) == pdfium_c.FPDF_PAGEOBJ_TEXT)
 
 
-def _address(pointer: Any) -> int:  # noqa: ANN401
+def _address(pointer: Any) -> int:  # noqa: ANN401  # untyped
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 

@@ -171,6 +171,14 @@ def test_a_truncated_document_is_damaged(keep: float) -> None:
         parse(whole[: int(len(whole) * keep)], name="x.docx")
 
 
+def test_a_document_with_damaged_bytes_is_damaged() -> None:
+    whole = bytearray(package("".join(paragraph(f"Text {number}.") for number in range(500))))
+    middle = whole.index(b"word/document.xml") + 200
+    whole[middle : middle + 100] = b"\xff" * 100
+    with pytest.raises(ParseError, match=r"x\.docx: the document is damaged"):
+        parse(bytes(whole), name="x.docx")
+
+
 def test_every_document_of_the_data_parses_or_says_why(data_dir: Path) -> None:
     paths = sorted((data_dir / "ingestion").rglob("*.docx"))
     assert len(paths) > 90

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -121,6 +122,20 @@ def serve() -> Iterator[Site]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+REAL = {"clock": time.monotonic, "sleep": time.sleep}
+
+
+def redirect(place: str, status: int = 302) -> Response:
+    return Response(status=status, headers={"Location": place})
+
+
+def head(handler, **headers: str) -> None:
+    handler.send_response(200)
+    for name, value in {"Content-Type": HTML, **headers}.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
 
 
 def states(report: Mirror) -> dict[str, str]:
