@@ -64,8 +64,11 @@ __all__ = [
     "versions",
 ]
 
-MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = []
-"""Pairs (format version before, step to the next one). All steps that a memory needs run in one transaction."""
+MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = [(1, schema.create_all)]
+"""Pairs (format version before, step to the next one). All steps that a memory needs run in one transaction.
+
+1 to 2: only tables were added, and ``create_all`` makes those that are missing.
+"""
 
 SCHEMA_LOCK = 0x7465726365740001
 """Key of the PostgreSQL advisory lock under which the tables are made or migrated."""

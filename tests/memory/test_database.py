@@ -26,7 +26,7 @@ from tercet.errors import (
     StoreError,
 )
 from tercet.memory import connections
-from tercet.memory.database import DATABASE_FILE, Database, corpora, stale_points
+from tercet.memory.database import DATABASE_FILE, FORMAT_VERSION, Database, corpora, stale_points
 
 
 def mode(path: Path) -> int:
@@ -129,7 +129,7 @@ def test_a_killed_first_opening_is_finished_by_the_next(tmp_path):
     with pytest.raises(MemoryNotFoundError):
         Database.open(tmp_path / "memory", create=False)
     with Database.open(tmp_path / "memory") as database:
-        assert database.get_meta("format_version") == 1
+        assert database.get_meta("format_version") == FORMAT_VERSION
 
 
 # -- SQLite: what opening refuses ------------------------------------------------------------------------------------
@@ -317,4 +317,4 @@ def test_processes_that_open_an_empty_server_at_once_make_one_memory(postgres_ur
     processes = [subprocess.Popen([sys.executable, "-c", program, postgres_url]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
     with Database.open(postgres_url, create=False) as database:
-        assert database.get_meta("format_version") == 1
+        assert database.get_meta("format_version") == FORMAT_VERSION

@@ -1,4 +1,4 @@
-"""The tables of a memory. They mean the same on SQLite and on PostgreSQL."""
+"""The tables of semantic memory and of the ledger. They mean the same on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,33 +12,20 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    String,
     Table,
-    Text,
     UniqueConstraint,
     event,
 )
 
-FORMAT_VERSION = 1
-"""Of the tables below. A change of meaning or shape raises it and comes with a migration and a committed fixture."""
-
-schema = MetaData()
-_key = BigInteger().with_variant(Integer, "sqlite")
-# Collation "C" sorts by code point, as SQLite does: the same order and the same answers on every server.
-_name = String().with_variant(String(collation="C"), "postgresql")
-_text = Text().with_variant(Text(collation="C"), "postgresql")
-
-meta = Table("meta", schema, Column("key", _name, primary_key=True), Column("value", _text, nullable=False))
-"""Format version, embedder, chunking and lexical settings, as JSON."""
+from tercet.memory.schema.columns import KEY, NAME, TEXT, schema
 
 corpora = Table(
     "corpora",
     schema,
-    Column("id", _key, primary_key=True),
-    Column("name", _name, nullable=False),
-    Column("tenant", _name, nullable=False, server_default=""),
-    Column("version", _name, nullable=False, server_default=""),
+    Column("id", KEY, primary_key=True),
+    Column("name", NAME, nullable=False),
+    Column("tenant", NAME, nullable=False, server_default=""),
+    Column("version", NAME, nullable=False, server_default=""),
     Column("chunks", BigInteger, nullable=False, server_default="0"),  # live chunks
     Column("length_total", BigInteger, nullable=False, server_default="0"),  # their lexical lengths, added up
     Column("length_bucket", Integer),  # average length that the sparse weights in the index were made with
@@ -49,20 +36,20 @@ corpora = Table(
 roots = Table(
     "roots",
     schema,
-    Column("id", _key, primary_key=True),
-    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
-    Column("name", _name, nullable=False),  # first segment of the uris below it
-    Column("path", _name, nullable=False),  # absolute
+    Column("id", KEY, primary_key=True),
+    Column("corpus_id", KEY, ForeignKey("corpora.id"), nullable=False),
+    Column("name", NAME, nullable=False),  # first segment of the uris below it
+    Column("path", NAME, nullable=False),  # absolute
     UniqueConstraint("corpus_id", "name"),
 )
 
 documents = Table(
     "documents",
     schema,
-    Column("id", _key, primary_key=True),
-    Column("corpus_id", _key, ForeignKey("corpora.id"), nullable=False),
-    Column("uri", _name, nullable=False),
-    Column("live_version", _key),  # what searches return; NULL until the first version is complete
+    Column("id", KEY, primary_key=True),
+    Column("corpus_id", KEY, ForeignKey("corpora.id"), nullable=False),
+    Column("uri", NAME, nullable=False),
+    Column("live_version", KEY),  # what searches return; NULL until the first version is complete
     UniqueConstraint("corpus_id", "uri"),
     sqlite_autoincrement=True,
 )
@@ -70,31 +57,31 @@ documents = Table(
 versions = Table(
     "versions",
     schema,
-    Column("id", _key, primary_key=True),
-    Column("document_id", _key, ForeignKey("documents.id"), nullable=False, index=True),
-    Column("state", _name, nullable=False, index=True),  # pending | live
-    Column("writer", _name, nullable=False),
+    Column("id", KEY, primary_key=True),
+    Column("document_id", KEY, ForeignKey("documents.id"), nullable=False, index=True),
+    Column("state", NAME, nullable=False, index=True),  # pending | live
+    Column("writer", NAME, nullable=False),
     Column(
         "lease_until", Float, nullable=False
     ),  # seconds since the epoch; pending rows past it may be finished by anyone
-    Column("content_hash", _name, nullable=False, index=True),
-    Column("config_hash", _name, nullable=False),
-    Column("title", _text, nullable=False),
-    Column("metadata", _text, nullable=False),  # JSON
-    Column("findings", _text, nullable=False),  # JSON
-    Column("trust", _name, nullable=False),
+    Column("content_hash", NAME, nullable=False, index=True),
+    Column("config_hash", NAME, nullable=False),
+    Column("title", TEXT, nullable=False),
+    Column("metadata", TEXT, nullable=False),  # JSON
+    Column("findings", TEXT, nullable=False),  # JSON
+    Column("trust", NAME, nullable=False),
     Column("effective_from", Integer),  # days since 1970-01-01
     Column("effective_to", Integer),
-    Column("text", _text, nullable=False),
+    Column("text", TEXT, nullable=False),
     sqlite_autoincrement=True,
 )
 
 attributes = Table(
     "attributes",
     schema,
-    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
-    Column("key", _name, nullable=False),
-    Column("text", _name),  # strings, and booleans as true/false
+    Column("version_id", KEY, ForeignKey("versions.id"), nullable=False, index=True),
+    Column("key", NAME, nullable=False),
+    Column("text", NAME),  # strings, and booleans as true/false
     Column("number", Float),  # numbers
     Index("attributes_by_text", "key", "text"),
     Index("attributes_by_number", "key", "number"),
@@ -104,18 +91,18 @@ attributes = Table(
 chunks = Table(
     "chunks",
     schema,
-    Column("id", _key, primary_key=True),  # also the point id in the vector index
-    Column("version_id", _key, ForeignKey("versions.id"), nullable=False, index=True),
-    Column("chunk_id", _name, nullable=False, index=True),
+    Column("id", KEY, primary_key=True),  # also the point id in the vector index
+    Column("version_id", KEY, ForeignKey("versions.id"), nullable=False, index=True),
+    Column("chunk_id", NAME, nullable=False, index=True),
     Column("ordinal", Integer, nullable=False),
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
-    Column("text", _text, nullable=False),
-    Column("heading_path", _text, nullable=False),  # JSON
-    Column("kind", _name, nullable=False),
-    Column("title", _text, nullable=False),
-    Column("lead", _text, nullable=False),
-    Column("anchor", _name, nullable=False),
+    Column("text", TEXT, nullable=False),
+    Column("heading_path", TEXT, nullable=False),  # JSON
+    Column("kind", NAME, nullable=False),
+    Column("title", TEXT, nullable=False),
+    Column("lead", TEXT, nullable=False),
+    Column("anchor", NAME, nullable=False),
     Column("line_start", Integer, nullable=False),
     Column("line_end", Integer, nullable=False),
     Column("tokens", Integer, nullable=False),
@@ -134,7 +121,7 @@ for _dialect, _false in (("sqlite", "0"), ("postgresql", "false")):
 frequencies = Table(
     "frequencies",
     schema,
-    Column("corpus_id", _key, ForeignKey("corpora.id"), primary_key=True, autoincrement=False),
+    Column("corpus_id", KEY, ForeignKey("corpora.id"), primary_key=True, autoincrement=False),
     Column("term", BigInteger, primary_key=True, autoincrement=False),
     Column("count", Integer, nullable=False),  # live chunks of the corpus that hold the term
     sqlite_with_rowid=False,
@@ -144,7 +131,7 @@ frequencies = Table(
 embeddings = Table(
     "embeddings",
     schema,
-    Column("fingerprint", _name, primary_key=True),
+    Column("fingerprint", NAME, primary_key=True),
     Column("embed_key", LargeBinary, primary_key=True),
     Column("vector", LargeBinary, nullable=False),  # float32, little-endian
 )
@@ -152,19 +139,19 @@ embeddings = Table(
 files = Table(
     "files",
     schema,
-    Column("root_id", _key, ForeignKey("roots.id"), primary_key=True, autoincrement=False),
-    Column("path", _name, primary_key=True),  # below the root, "/" between segments; "" where the root is a file
+    Column("root_id", KEY, ForeignKey("roots.id"), primary_key=True, autoincrement=False),
+    Column("path", NAME, primary_key=True),  # below the root, "/" between segments; "" where the root is a file
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("ctime_ns", BigInteger, nullable=False),
     Column("inode", BigInteger, nullable=False),
     Column("seen_ns", BigInteger, nullable=False),  # clock when the content was read
-    Column("content_hash", _name, nullable=False),
-    Column("config_hash", _name, nullable=False),
-    Column("reason", _text),  # why it failed; NULL: ingested
-    Column("document_id", _key),
+    Column("content_hash", NAME, nullable=False),
+    Column("config_hash", NAME, nullable=False),
+    Column("reason", TEXT),  # why it failed; NULL: ingested
+    Column("document_id", KEY),
 )
 """The ledger of ingested files: what needs no second look."""
 
-stale_points = Table("stale_points", schema, Column("id", _key, primary_key=True, autoincrement=False))
+stale_points = Table("stale_points", schema, Column("id", KEY, primary_key=True, autoincrement=False))
 """Points of removed chunks that the vector index still has to forget."""

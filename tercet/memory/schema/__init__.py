@@ -1,0 +1,31 @@
+"""The tables of a memory, one module a store. Importing this package puts all of them into ``schema``."""
+
+from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
+from tercet.memory.schema.semantic import (
+    attributes,
+    chunks,
+    corpora,
+    documents,
+    embeddings,
+    files,
+    frequencies,
+    roots,
+    stale_points,
+    versions,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "attributes",
+    "chunks",
+    "corpora",
+    "documents",
+    "embeddings",
+    "files",
+    "frequencies",
+    "meta",
+    "roots",
+    "schema",
+    "stale_points",
+    "versions",
+]
