@@ -7,9 +7,11 @@ Lines count from 1; 0 means unknown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from datetime import date
 from typing import Literal, overload
+
+from tercet.errors import InputError
 
 Trust = Literal["system", "user", "internal", "external"]
 """How far a text may be believed, most trusted first. Anything derived has the least trust of its sources."""
@@ -25,12 +27,75 @@ Metadata = Mapping[str, Scalar | Sequence[Scalar]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Whose records are meant: every field that is set must be equal for a record to be seen."""
+    """Whose records are meant: the owner of what is written, and the reader of what is read.
+
+    A reader sees the records whose every set field equals its own: those of its own scope and of its ancestors'.
+
+    Example:
+        >>> ada = Scope(tenant="acme", user="ada")
+        >>> ada.sees(Scope(tenant="acme")), ada.sees(Scope(tenant="acme", user="bob"))
+        (True, False)
+    """
 
     tenant: str | None = None
     user: str | None = None
     agent: str | None = None
     session: str | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_empty(self)
+
+    def sees(self, owner: Scope) -> bool:
+        """Whether a reader of this scope sees a record of ``owner``."""
+        return all(theirs is None or theirs == own for theirs, own in zip(astuple(owner), astuple(self), strict=True))
+
+    @classmethod
+    def any(
+        cls, *, tenant: str | None = None, user: str | None = None, agent: str | None = None, session: str | None = None
+    ) -> AnyScope:
+        """A wider read: every record with the given fields, whatever its other fields are.
+
+        Example:
+            >>> Scope.any(tenant="acme").sees(Scope(tenant="acme", user="ada"))
+            True
+        """
+        return AnyScope(tenant=tenant, user=user, agent=agent, session=session)
+
+    def __str__(self) -> str:
+        return _scope_text(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyScope:
+    """A reader who sees every record that has the given fields; made by ``Scope.any``. Nothing is written with it."""
+
+    tenant: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    session: str | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_empty(self)
+
+    def sees(self, owner: Scope) -> bool:
+        """Whether such a reader sees a record of ``owner``."""
+        return all(own is None or own == theirs for theirs, own in zip(astuple(owner), astuple(self), strict=True))
+
+    def __str__(self) -> str:
+        return f"any of {_scope_text(self)}"
+
+
+def _refuse_empty(scope: Scope | AnyScope) -> None:
+    for part in fields(scope):
+        if getattr(scope, part.name) == "":
+            raise InputError(
+                f"The {part.name} of a scope is an empty string.", remedy="Leave it out, or give it a name."
+            )
+
+
+def _scope_text(scope: Scope | AnyScope) -> str:
+    named = [f"{part.name}={getattr(scope, part.name)}" for part in fields(scope) if getattr(scope, part.name)]
+    return ", ".join(named) or "everyone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

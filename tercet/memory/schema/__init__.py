@@ -1,6 +1,7 @@
 """The tables of a memory, one module a store. Importing this package puts all of them into ``schema``."""
 
 from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
+from tercet.memory.schema.scopes import scopes
 from tercet.memory.schema.semantic import (
     attributes,
     chunks,
@@ -26,6 +27,7 @@ __all__ = [
     "meta",
     "roots",
     "schema",
+    "scopes",
     "stale_points",
     "versions",
 ]

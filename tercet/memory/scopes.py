@@ -1,0 +1,52 @@
+"""Scopes in SQL: which ones a reader sees is decided here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, select, true
+
+from tercet.memory.schema.scopes import scopes
+from tercet.records import Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection
+
+    from tercet.memory.database import Database
+    from tercet.records import AnyScope
+
+FIELDS = tuple(part.name for part in fields(Scope))
+
+
+def scope_id(database: Database, connection: Connection, scope: Scope) -> int:
+    """The id of a scope, which is noted if it is new."""
+    row = {name: getattr(scope, name) or "" for name in FIELDS}
+    query = select(scopes.c.id).where(*(scopes.c[name] == value for name, value in row.items()))
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        connection.execute(database.upsert(scopes, [row], conflict=FIELDS))
+        found = connection.execute(query).scalar_one()
+    return int(found)
+
+
+def seen_by(reader: Scope | AnyScope) -> ColumnElement[bool]:
+    """The condition on ``scopes`` that a record's scope meets when ``reader`` sees it. See ``Scope.sees``."""
+    conditions: list[ColumnElement[bool]] = []
+    for name in FIELDS:
+        own = getattr(reader, name)
+        if isinstance(reader, Scope):
+            conditions.append(scopes.c[name].in_(["", own] if own else [""]))
+        elif own:
+            conditions.append(scopes.c[name] == own)
+    return and_(true(), *conditions)
+
+
+def visible_scopes(connection: Connection, reader: Scope | AnyScope) -> list[int]:
+    """Ids of all scopes whose records ``reader`` sees, ascending; at most 16 unless the reader is ``Scope.any``."""
+    return list(connection.execute(select(scopes.c.id).where(seen_by(reader)).order_by(scopes.c.id)).scalars())
+
+
+def scope_of(row: tuple[str, str, str, str]) -> Scope:
+    """The scope of a row (tenant, user, agent, session)."""
+    return Scope(**{name: value or None for name, value in zip(FIELDS, row, strict=True)})
