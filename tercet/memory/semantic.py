@@ -128,11 +128,11 @@ class SemanticMemory:
         with self._database.read() as connection:
             return resolve(connection, where)
 
-    def lexical_candidates(self, terms: Mapping[str, int], selection: Selection, *, limit: int) -> LexicalCandidates:
+    def lexical_candidates(self, terms: Mapping[str, float], selection: Selection, *, limit: int) -> LexicalCandidates:
         """The best live chunks by BM25.
 
         Args:
-            terms: Analysed query terms and how often each occurs in the query.
+            terms: Analysed query terms and how much each weighs in the query.
             selection: What may be searched.
             limit: How many chunks at most; exactly as many when that many share a term with the query.
 

@@ -50,6 +50,9 @@ _CLUSTER = re.compile(
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _CONNECTOR = re.compile(r"[.\-_']|::")
+_LINK = re.compile(r"[.\-']|::")
+"""What joins names to each other, where an underscore joins the words of one."""
+_QUALIFIED = re.compile(r"[._]|::")
 
 
 def pairs(run: str) -> list[str]:
@@ -96,6 +99,21 @@ def find_tokens(text: str) -> list[str]:
     return TOKEN.findall(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)))
 
 
+def is_identifier(token: str) -> bool:
+    """Whether a token found by ``find_tokens`` is a name with pieces, and no plain word or run of unspaced script.
+
+    Example:
+        >>> [is_identifier(token) for token in ("getUserName", "pl.read_csv", "--flag", "keys", "HTTP")]
+        [True, True, True, False, False]
+    """
+    token = _plain_marks(token)
+    return not UNSPACED.match(token) and (bool(_CONNECTOR.search(token)) or len(camel_pieces(token)) > 1)
+
+
+def _plain_marks(token: str) -> str:
+    return token.replace("\u2019", "'").replace("\u2010", "-")
+
+
 def terms_of(token: str, word: Callable[[str], str], *, split: bool) -> list[str]:
     """The terms of one token found by ``find_tokens``.
 
@@ -106,22 +124,28 @@ def terms_of(token: str, word: Callable[[str], str], *, split: bool) -> list[str
     """
     if UNSPACED.match(token):
         return pairs(token)
-    token = token.replace("\u2019", "'").replace("\u2010", "-")
-    if token.isalpha() and len(camel_pieces(token)) == 1:
-        return [term for term in (word(token),) if term]
+    token = _plain_marks(token)
     if "'" in token and word(token) == "":
         return []
-    parts = [part for part in _CONNECTOR.split(token) if part]
-    terms = []
-    plain = len(parts) == 1 and token == parts[0] and len(camel_pieces(token)) == 1
-    if plain:
+    if not is_identifier(token):
         return [term for term in (word(token),) if term]
+    terms = []
     whole = token.casefold()
     terms.append(whole)
+    if whole != token and _QUALIFIED.search(token):
+        terms.append(token)  # Serializer.data is the class, serializer.data any instance of it
     if split:
-        for part in parts:
+        names = (_composite(name) for name in _LINK.split(token))
+        terms.extend(name for name in names if name and name != whole)
+        for part in _CONNECTOR.split(token):
             for piece in camel_pieces(part):
-                term = word(piece)
+                term = word(piece) if piece else ""
                 if term and term != whole:
                     terms.append(term)
     return terms
+
+
+def _composite(name: str) -> str:
+    """The folded form of a name that has pieces itself, as ``read_csv`` in ``pl.read_csv``; empty for a plain word."""
+    inner = name.strip("_")
+    return name.casefold() if "_" in inner or len(camel_pieces(inner)) > 1 else ""

@@ -6,6 +6,8 @@ words and identifiers, and each of these is turned into terms, once per distinct
 * Plain words are case-folded, dropped if they are stop words, and stemmed (Snowball).
 * Identifiers (``getUserName``, ``snake_case``, ``--flag-name``, ``a.b.c``, ``1.2.3``, ``HTTP2Server``) are kept whole,
   unstemmed, and their pieces are added as plain words, so that the exact name ranks first and its words are found too.
+  A name inside a longer one (``read_csv`` in ``pl.read_csv``) is a term as well, and so is the spelling of a qualified
+  name that has capitals: ``Serializer.data`` is the class, ``serializer.data`` any instance of it.
 * Scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) give overlapping pairs of characters.
 
 Accents are removed from Latin letters only where the language is English ("café" finds "cafe"); elsewhere they tell
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from tercet.errors import ConfigurationError, CorruptMemoryError
-from tercet.models.identifiers import find_tokens, terms_of
+from tercet.models.identifiers import find_tokens, is_identifier, terms_of
 from tercet.models.stopwords import STOP_WORDS
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ _CACHE_ENTRIES = 200_000
 _CACHE_TOKEN_LENGTH = 64
 _WIDE_COUNTS = 1 << 31
 _BUCKET_BASE = 1.25
+PIECE_WEIGHT = 0.5
+"""Of a piece beside the whole name, in a query of names alone: at 1 the pieces outweigh one rare name among 570."""
 _LATIN_ACCENT = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 
 
@@ -105,7 +109,7 @@ class Analyzer:
     @property
     def version(self) -> str:
         """Names the rules and the stemmer's release: part of configuration hashes, so that a change re-analyses."""
-        return f"terms-1/{self._stemmer_release}"
+        return f"terms-2/{self._stemmer_release}"
 
     def terms(self, text: str) -> list[str]:
         """The terms of a text in order, repeated as they occur."""
@@ -114,6 +118,23 @@ class Analyzer:
         for token in find_tokens(text):
             found.extend(known(token) or self._expand(token))
         return found
+
+    def query(self, text: str) -> dict[str, float]:
+        """The terms of a query, and how much each occurrence in it weighs.
+
+        Who asks for nothing but names wants those names: their pieces then count ``PIECE_WEIGHT``.
+
+        Example:
+            >>> from tercet.settings import LexicalConfig
+            >>> Analyzer(LexicalConfig()).query("getUserName")
+            {'getusername': 1.0, 'get': 0.5, 'user': 0.5, 'name': 0.5}
+        """
+        tokens = find_tokens(text)
+        weights = {term: float(times) for term, times in Counter(self.terms(text)).items()}
+        if not all(map(is_identifier, tokens)):
+            return weights
+        names = {name for token in tokens for name in terms_of(token, self._word, split=False)}
+        return {term: weight if term in names else PIECE_WEIGHT * weight for term, weight in weights.items()}
 
     def count(self, text: str) -> TermCounts:
         """Count the terms of a text by id, as ``terms`` finds them."""

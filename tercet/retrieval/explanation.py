@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class QueryTerms(NamedTuple):
-    """The analysed words of a query: how often each occurs in it, and the weight of those that the corpus holds."""
+    """The analysed words of a query: how much each weighs in it, and the IDF of those that the corpus holds."""
 
-    counts: Mapping[str, int]
+    weights: Mapping[str, float]
     idf: Mapping[str, float]
 
 
@@ -47,8 +47,8 @@ class Explainer:
         )
         held = dict(zip(stored.terms.ids.tolist(), weights.tolist(), strict=True))
         found = {
-            term: times * self._terms.idf[term] * held[term_id(term)]
-            for term, times in self._terms.counts.items()
+            term: weight * self._terms.idf[term] * held[term_id(term)]
+            for term, weight in self._terms.weights.items()
             if term in self._terms.idf and term_id(term) in held
         }
         return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -116,15 +115,15 @@ class SemanticRetriever:
         degraded: tuple[str, ...] = ()
         embedder = self._embedder()
         if self.config.lexical_weight:
-            counts = Counter(self._analyzer.terms(text))
-            found = self._memory.lexical_candidates(counts, selection, limit=limit)
-            terms = QueryTerms(counts, found.idf)
+            asked = self._analyzer.query(text)
+            found = self._memory.lexical_candidates(asked, selection, limit=limit)
+            terms = QueryTerms(asked, found.idf)
             legs.append(
                 Leg(
                     name="lexical",
                     weight=self.config.lexical_weight,
                     candidates=found.candidates,
-                    searched=bool(counts),  # a query of stop words says nothing about any chunk
+                    searched=bool(asked),  # a query of stop words says nothing about any chunk
                 )
             )
         if self.config.dense_weight and embedder is None:

@@ -50,6 +50,26 @@ def test_identifiers_are_kept_whole_and_split(name: str, whole: str, pieces: set
     assert set(ENGLISH.terms(name)) <= set(terms)
 
 
+def test_a_name_inside_a_longer_one_is_found_by_itself():
+    assert "read_csv" in ENGLISH.terms("pl.read_csv(path)")
+    assert "use_pyarrow" in ENGLISH.terms("for all non-`use_pyarrow` and non-use_pyarrow inputs")
+    assert "getuser" in ENGLISH.terms("client.getUser")
+
+
+def test_the_capitals_of_a_qualified_name_tell_the_class_from_its_instances():
+    assert "Serializer.data" in ENGLISH.terms("Serializer.data")
+    assert set(ENGLISH.terms("serializer.data")) < set(ENGLISH.terms("Serializer.data"))
+    assert "IL-6" not in ENGLISH.terms("IL-6")
+
+
+def test_in_a_query_of_names_alone_the_pieces_weigh_less_than_the_names():
+    assert ENGLISH.query("getUserName") == {"getusername": 1.0, "get": 0.5, "user": 0.5, "name": 0.5}
+    assert ENGLISH.query("pl.read_csv --lazy-frame")["read"] == 0.5
+    assert set(ENGLISH.query("what does getUserName return").values()) == {1.0}
+    assert ENGLISH.query("keys keys") == {"key": 2.0}
+    assert ENGLISH.query("") == {}
+
+
 def test_identifiers_can_be_left_whole():
     analyzer = Analyzer(LexicalConfig(split_identifiers=False))
     assert analyzer.terms("getUserName of snake_case") == ["getusername", "snake_case"]
