@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tercet.ingestion.pipeline import ingest
     from tercet.memory.memory import Memory
     from tercet.memory.semantic import SemanticMemory
+    from tercet.memory.working.memory import WorkingMemory
+    from tercet.memory.working.records import WorkingDocument
     from tercet.models.embedding import Embedder
     from tercet.records import (
         Chunk,
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
         IngestReport,
         Progress,
         Provenance,
+        Reference,
         Scope,
         SearchResult,
     )
     from tercet.retrieval.semantic import SemanticRetriever
+    from tercet.retrieval.working import WorkingRetriever
     from tercet.settings import (
         ChunkingConfig,
         LexicalConfig,
@@ -66,6 +70,7 @@ _HOME = {
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",
+    "Reference": "tercet.records",
     "RetrievalConfig": "tercet.settings",
     "Scope": "tercet.records",
     "SearchResult": "tercet.records",
@@ -75,6 +80,9 @@ _HOME = {
     "UnpackingLimits": "tercet.settings",
     "WebLimits": "tercet.settings",
     "WebOptions": "tercet.settings",
+    "WorkingDocument": "tercet.memory.working.records",
+    "WorkingMemory": "tercet.memory.working.memory",
+    "WorkingRetriever": "tercet.retrieval.working",
     "ingest": "tercet.ingestion.pipeline",
 }
 
@@ -97,6 +105,7 @@ __all__ = [
     "Progress",
     "Provenance",
     "Quote",
+    "Reference",
     "RetrievalConfig",
     "Scope",
     "SearchResult",
@@ -106,6 +115,9 @@ __all__ = [
     "UnpackingLimits",
     "WebLimits",
     "WebOptions",
+    "WorkingDocument",
+    "WorkingMemory",
+    "WorkingRetriever",
     "ingest",
 ]
 

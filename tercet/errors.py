@@ -9,7 +9,17 @@
     │   ├── SourceError               a file or folder that cannot be ingested as named
     │   ├── ParseError                one file whose content could not be turned into text
     │   ├── DeletionRefusedError      a run would remove more than the caller allowed
-    │   └── BackupError               a backup that is damaged, or a target that is not empty
+    │   ├── BackupError               a backup that is damaged, or a target that is not empty
+    │   ├── DocumentNotFoundError     no working document under this key that the scope sees
+    │   ├── DocumentExistsError       a working document under this key is there already
+    │   ├── SchemaError               a value that does not fit its schema, or is of another one or another version
+    │   ├── PatchError                a JSON Patch that does not apply
+    │   ├── SizeLimitError            more than a working document or a scope may hold
+    │   └── HashMismatchError         what a reference leads to is not what its sender saw
+    ├── StateError                    a write that the rules of shared state refuse; nothing was changed
+    │   ├── ConflictError             the writer had read another version than the newest
+    │   ├── OwnershipError            the writer does not own what it would change
+    │   └── ConstraintError           what was fixed at creation would change
     ├── StoreError                    the database or the vector index failed
     │   ├── MemoryLockedError         another process holds the folder
     │   ├── MemoryNotFoundError       there is no memory at this place
@@ -24,6 +34,8 @@ A message names the thing and the reason; the remedy is an attribute of its own,
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class TercetError(Exception):
@@ -74,6 +86,91 @@ class DeletionRefusedError(InputError):
 
 class BackupError(InputError):
     """A backup is damaged, or the place to restore into is not empty."""
+
+
+class DocumentNotFoundError(InputError):
+    """There is no working document, version or request of this name that the scope sees."""
+
+
+class DocumentExistsError(InputError):
+    """A working document under this key is there already."""
+
+
+class SchemaError(InputError):
+    """A value does not fit its schema, or was kept with another schema or another version of it."""
+
+
+class PatchError(InputError):
+    """A JSON Patch is malformed or does not apply; nothing was changed."""
+
+
+class SizeLimitError(InputError):
+    """More than a working document or its scope may hold; nothing was changed."""
+
+
+class HashMismatchError(InputError):
+    """What a reference leads to is not what its sender saw."""
+
+
+class StateError(TercetError):
+    """A write that the rules of shared state refuse; nothing was changed."""
+
+
+class ConflictError(StateError):
+    """A write was made from another version than the newest: somebody else wrote in between.
+
+    Args:
+        message: What happened.
+        key: The document.
+        read_version: The version that the writer had read.
+        current_version: The newest version.
+        read: The JSON of the version that was read; None where it was never there.
+        current: The JSON of the newest version.
+        patch: JSON Patch from the one to the other.
+        remedy: What to do next.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        key: str,
+        read_version: int,
+        current_version: int,
+        read: dict[str, Any] | None,
+        current: dict[str, Any],
+        patch: list[dict[str, Any]],
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.key = key
+        self.read_version = read_version
+        self.current_version = current_version
+        self.read = read
+        self.current = current
+        self.patch = patch
+
+
+class OwnershipError(StateError):
+    """A write would change a field that another actor owns.
+
+    Args:
+        message: What happened.
+        field: The top-level field.
+        owner: Who owns it.
+        actor: Who tried to change it.
+        remedy: What to do next.
+    """
+
+    def __init__(self, message: str, *, field: str, owner: str, actor: str, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.field = field
+        self.owner = owner
+        self.actor = actor
+
+
+class ConstraintError(StateError):
+    """A write would change what was fixed when the document was created."""
 
 
 class StoreError(TercetError):

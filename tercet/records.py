@@ -99,6 +99,27 @@ def _scope_text(scope: Scope | AnyScope) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One version of a working document, as agents hand it to each other: where it is, and what it must be.
+
+    Example:
+        >>> plan = Reference(scope=Scope(tenant="acme"), key="plan", version=3, hash="4f53cda1…")
+        >>> print(plan)
+        plan, version 3 (tenant=acme)
+    """
+
+    scope: Scope
+    """Of the document, not of the reader."""
+    key: str
+    version: int
+    hash: str
+    """SHA-256 of the canonical JSON of that version."""
+
+    def __str__(self) -> str:
+        return f"{self.key}, version {self.version} ({self.scope})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A document handed to ``ingest(documents=…)``: text that is already extracted.
 

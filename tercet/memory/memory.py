@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
     from tercet.memory.vectors import VectorIndex
+    from tercet.memory.working.memory import WorkingMemory
     from tercet.models.embedding import Embedder
     from tercet.records import Progress
 
@@ -68,6 +69,7 @@ class Memory:
     ) -> None:
         from tercet.memory.ledger import Ledger  # noqa: PLC0415  # SQLAlchemy loads with the first memory, not with tercet
         from tercet.memory.semantic import SemanticMemory  # noqa: PLC0415
+        from tercet.memory.working.memory import WorkingMemory  # noqa: PLC0415
 
         self.path = path
         """The folder; None where the database is a server."""
@@ -93,6 +95,8 @@ class Memory:
             exclusive=path is not None,
         )
         self.ledger: Ledger = Ledger(database, claim=self.claim)
+        self.working: WorkingMemory = WorkingMemory(database)
+        """In SQL only, so that it works beside another process that holds the folder."""
 
     @classmethod
     def open(

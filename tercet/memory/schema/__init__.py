@@ -14,6 +14,7 @@ from tercet.memory.schema.semantic import (
     stale_points,
     versions,
 )
+from tercet.memory.schema.working import working_changes, working_documents, working_requests, working_retired
 
 __all__ = [
     "FORMAT_VERSION",
@@ -30,4 +31,8 @@ __all__ = [
     "scopes",
     "stale_points",
     "versions",
+    "working_changes",
+    "working_documents",
+    "working_requests",
+    "working_retired",
 ]
