@@ -19,6 +19,8 @@ from tercet.records import Finding, ParsedDocument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tercet.ingestion.parsers.anchors import SlugRule
+
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})")
 _MODULE = re.compile(r"(?:import|export)\b(?=[ \t]*[\w{*\"'])")
 _INTERESTING = re.compile(r"`+|<(?=[A-Za-z/>])|\{(?!#)|\\[<{`]")
@@ -35,8 +37,12 @@ _PATIENCE = 10
 """Times the length of the text that may be read in search of brackets that are never closed."""
 
 
-def parse(text: str) -> ParsedDocument:
+def parse(text: str, *, slugs: SlugRule = "github") -> ParsedDocument:
     """Parse sanitized MDX.
+
+    Args:
+        text: The page.
+        slugs: How anchors are made of headings.
 
     Example:
         >>> document = parse("import T from 't';\\n\\n# Keys\\n\\n<Tabs>\\n  Rotate <b>them</b>.\\n</Tabs>")
@@ -45,7 +51,7 @@ def parse(text: str) -> ParsedDocument:
     """
     body, _, _ = front_matter(text)
     blanked, hidden = _blanked(text, body)
-    document = markdown.parse(blanked, indented_code=False)
+    document = markdown.parse(blanked, indented_code=False, slugs=slugs)
     if hidden:
         document = replace(document, findings=(*document.findings, Finding(kind="hidden-html", count=hidden)))
     return document

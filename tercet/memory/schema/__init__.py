@@ -1,6 +1,7 @@
 """The tables of a memory, one module a store. Importing this package puts all of them into ``schema``."""
 
 from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
+from tercet.memory.schema.publishing import addresses, references
 from tercet.memory.schema.scopes import scopes
 from tercet.memory.schema.semantic import (
     attributes,
@@ -17,6 +18,7 @@ from tercet.memory.schema.semantic import (
 
 __all__ = [
     "FORMAT_VERSION",
+    "addresses",
     "attributes",
     "chunks",
     "corpora",
@@ -25,6 +27,7 @@ __all__ = [
     "files",
     "frequencies",
     "meta",
+    "references",
     "roots",
     "schema",
     "scopes",

@@ -1,0 +1,75 @@
+"""YAML to plain values; tags that would call for Python objects or environment variables become text or None."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+PROBLEMS = (ValueError, RecursionError, OverflowError, TypeError, AttributeError)
+"""What the library raises on odd input beside its own errors."""
+
+
+def read_yaml(source: str) -> object:
+    """Read a document without any tags of its own.
+
+    Returns:
+        The value, or the exception that tells why there is none.
+
+    Example:
+        >>> read_yaml("tags: [a, b]")
+        {'tags': ['a', 'b']}
+    """
+    import yaml  # noqa: PLC0415  # most pages need none
+
+    try:
+        # The C reader crashes the process on deep nesting; this one raises RecursionError.
+        return yaml.load(source, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, *PROBLEMS) as error:
+        return ValueError(f"{type(error).__name__}: {getattr(error, 'problem', None) or error}")
+
+
+def load_yaml(source: str) -> object:
+    """Read a configuration that may have tags; None if it cannot be read.
+
+    ``!!python/name:a.b`` becomes the text ``"a.b"``, ``!!python/object/apply:a.b`` a mapping with ``"call": "a.b"``,
+    ``!ENV [A, B, default]`` its default, and any other tag None. Nothing is imported, called or looked up.
+
+    Example:
+        >>> load_yaml("slugify: !!python/name:pymdownx.slugs.uslugify")
+        {'slugify': 'pymdownx.slugs.uslugify'}
+    """
+    import yaml  # noqa: PLC0415
+
+    try:
+        return yaml.load(source, Loader=_loader())  # noqa: S506  # a SafeLoader with more tags, none of which act
+    except (yaml.YAMLError, *PROBLEMS):
+        return None
+
+
+@cache
+def _loader() -> Any:  # noqa: ANN401  # a class of a library that is loaded late
+    import yaml  # noqa: PLC0415
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def named(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401
+        return suffix
+
+    def applied(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401
+        given = loader.construct_mapping(node, deep=True) if isinstance(node, yaml.MappingNode) else {}
+        return {"call": suffix, **given}
+
+    def environment(loader: Any, node: Any) -> object:  # noqa: ANN401
+        return loader.construct_sequence(node)[-1] if isinstance(node, yaml.SequenceNode) and node.value[1:] else None
+
+    def unknown(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401
+        return None
+
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", named)
+    for kind in ("object/apply", "object", "object/new"):
+        Loader.add_multi_constructor(f"tag:yaml.org,2002:python/{kind}:", applied)
+    Loader.add_constructor("!ENV", environment)
+    Loader.add_multi_constructor("!", unknown)
+    Loader.add_multi_constructor("tag:", unknown)
+    return Loader
