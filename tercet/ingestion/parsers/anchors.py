@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SlugRule = Literal[
-    "github", "docusaurus", "mdbook", "python-markdown", "python-markdown-unicode", "pymdownx", "pymdownx-cased", "docutils"
+    "github",
+    "docusaurus",
+    "mdbook",
+    "python-markdown",
+    "python-markdown-unicode",
+    "pymdownx",
+    "pymdownx-cased",
+    "docutils",
 ]
 """``github`` holds where nothing is known. The ``python-markdown`` and ``pymdownx`` rules are MkDocs', ``docutils`` is
 Sphinx's."""
@@ -77,7 +84,9 @@ class Anchors:
             counted = _COUNTED.fullmatch(slug)
             if counted:
                 base, number = counted[1], int(counted[2][:9])
-            number = max(number, self._used.get(f"\0{base}", 0))  # where the last search ended: many equal ones stay linear
+            number = max(
+                number, self._used.get(f"\0{base}", 0)
+            )  # where the last search ended: many equal ones stay linear
             while candidate in self._used or not candidate:
                 number += 1
                 candidate = f"{base}_{number}"
@@ -114,11 +123,11 @@ def slug_of(title: str, rule: SlugRule) -> str:
     if rule in ("pymdownx", "pymdownx-cased"):
         title = unicodedata.normalize("NFC", title).strip()
         return _NOT_WORD.sub("", title if rule == "pymdownx-cased" else title.lower()).replace(" ", "-")
-    lowered = title.lower()
+    lowered = title.strip().lower()
     if lowered.isascii():
-        return _NOT_WORD.sub("", lowered).strip().replace(" ", "-")
+        return _NOT_WORD.sub("", lowered).replace(" ", "-")
     kept = (sign for sign in lowered if sign in "_- " or sign.isalnum() or unicodedata.category(sign)[0] == "M")
-    return "".join(kept).strip().replace(" ", "-")
+    return "".join(kept).replace(" ", "-")
 
 
 def identifier(text: str) -> str:

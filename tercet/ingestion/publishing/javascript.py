@@ -21,7 +21,10 @@ _ENTRY = (
     re.compile(r"\bmodule\.exports\s*=\s*(?=\{)"),
     re.compile(r"\bexport\s+default\s*(?:\(\s*)?(?=\{)"),
 )
-_NAMED = (re.compile(r"\bexport\s+default\s+(?:async\s+function\s+)?([\w$]+)"), re.compile(r"\bmodule\.exports\s*=\s*([\w$]+)"))
+_NAMED = (
+    re.compile(r"\bexport\s+default\s+(?:async\s+function\s+)?([\w$]+)"),
+    re.compile(r"\bmodule\.exports\s*=\s*([\w$]+)"),
+)
 _RETURN = re.compile(r"\breturn\s*(?:\(\s*)?(?=\{)")
 _DEEPEST = 60
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
@@ -74,7 +77,9 @@ class _Reader:
             return UNKNOWN, self._end_of_expression(position)
         string = _STRING.match(source, position)
         if string:
-            return self._after_value(_unescaped(next(part for part in string.groups() if part is not None)), string.end())
+            return self._after_value(
+                _unescaped(next(part for part in string.groups() if part is not None)), string.end()
+            )
         number = _NUMBER.match(source, position)
         if number:
             return self._after_value(float(number[0]) if "." in number[0] else int(number[0]), number.end())

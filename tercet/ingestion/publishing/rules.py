@@ -61,6 +61,11 @@ class PageRules:
         """Differs whenever the rules do."""
         return json.dumps(self.to_frame(), sort_keys=True)
 
+    @property
+    def is_default(self) -> bool:
+        """Whether the file is read as it would be anywhere."""
+        return not self.to_frame()
+
     def to_frame(self) -> dict[str, Any]:
         """Plain values, those at their defaults left out."""
         values = {name: getattr(self, name) for name in _DEFAULTS if getattr(self, name) != _DEFAULTS[name]}

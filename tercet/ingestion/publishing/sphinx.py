@@ -118,7 +118,9 @@ def constants(source: str) -> dict[str, Any]:
 
 def _source_suffixes(values: Mapping[str, Any]) -> tuple[str, ...]:
     given = values.get("source_suffix", ".rst")
-    suffixes = [given] if isinstance(given, str) else list(given) if isinstance(given, list | tuple | dict) else [".rst"]
+    suffixes = (
+        [given] if isinstance(given, str) else list(given) if isinstance(given, list | tuple | dict) else [".rst"]
+    )
     extensions = values.get("extensions")
     names = set(map(str, extensions)) if isinstance(extensions, list | tuple) else set()
     suffixes += [suffix for suffix, parsers in _PARSERS.items() if names.intersection(parsers)]

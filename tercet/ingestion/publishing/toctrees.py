@@ -51,9 +51,7 @@ class Toctrees:
         kept: The outline of a page as the ledger has it; None: it has to be read.
     """
 
-    def __init__(
-        self, root: Folder, folder: str, suffixes: tuple[str, ...], kept: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, root: Folder, folder: str, suffixes: tuple[str, ...], kept: Callable[[str], str | None]) -> None:
         self._root = root
         self._folder = folder
         self._suffixes = suffixes
