@@ -101,19 +101,8 @@ def make_plan(
     unchanged = 0
     for file in found:
         entry = known.get(file.uri)
-        if entry is None or entry.config_hash != (file.config_hash or options.config_hash):
-            parse.append(file)
-            continue
-        fresh: FileEntry | None = entry
-        if options.verify or file.stamp != entry.stamp or racy(entry):
-            if hash_file(file.location) != entry.content_hash:
-                parse.append(file)
-                continue
-            if file.stamp != entry.stamp or racy(entry):
-                fresh = replace(entry, stamp=file.stamp, seen_ns=options.seen_ns)
-        if entry.included:
-            fresh = refresh(file, fresh)
-        if fresh is None:
+        fresh = None if entry is None else _still_valid(file, entry, options, hash_file, refresh)
+        if entry is None or fresh is None:
             parse.append(file)
             continue
         if fresh is not entry:
@@ -139,6 +128,31 @@ def make_plan(
         vanished=tuple(vanished),
         still_failing=tuple(sorted(still_failing, key=lambda failure: failure.path)),
     )
+
+
+def _still_valid(
+    file: FoundFile,
+    entry: FileEntry,
+    options: PlanOptions,
+    hash_file: Callable[[str], str | None],
+    refresh: Callable[[FoundFile, FileEntry], FileEntry | None],
+) -> FileEntry | None:
+    """The row of a file that holds what it held, as it has to be from now on; None: it has to be parsed."""
+    if entry.config_hash != (file.config_hash or options.config_hash):
+        return None
+    fresh = entry
+    if options.verify or file.stamp != entry.stamp or racy(entry):
+        if hash_file(file.location) != entry.content_hash:
+            return None
+        if file.stamp != entry.stamp or racy(entry):
+            fresh = replace(entry, stamp=file.stamp, seen_ns=options.seen_ns)
+    if entry.included:
+        again = refresh(file, entry)
+        if again is None:
+            return None
+        if again is not entry:
+            fresh = replace(fresh, included=again.included, seen_ns=options.seen_ns)
+    return fresh
 
 
 def settled_plan(known: Mapping[str, FileEntry]) -> Plan:

@@ -100,7 +100,7 @@ class Publication:
         entry = self._entries[place.name].get(path)
         if entry is None or not entry.outline or racy(entry):
             return None
-        stamp = _stamp(os.path.join(self._roots[place.name], path))
+        stamp = _stamp(os.path.join(self._roots[place.name], path))  # noqa: PTH118  # paths by the thousand
         return entry.outline if stamp == entry.stamp else None
 
 
@@ -135,7 +135,7 @@ class Inclusions:
     def _now(self, entry: FileEntry, root: str) -> tuple[IncludedFile, ...] | None:
         now = []
         for file in entry.included:
-            location = os.path.join(root, file.path)
+            location = os.path.join(root, file.path)  # noqa: PTH118  # paths by the thousand
             stamp = self._stamp(location)
             if stamp is None or not root:
                 if file.content_hash:
@@ -167,6 +167,6 @@ def hash_of_rules(config_hash: str, rules: PageRules) -> str:
 
 def _stamp(location: str) -> FileStamp | None:
     try:
-        return stamp_of(os.stat(location))
+        return stamp_of(os.stat(location))  # noqa: PTH116  # paths by the thousand
     except (OSError, ValueError):
         return None

@@ -30,7 +30,7 @@ _NOT_IN_ID = re.compile(r"[^a-z0-9]+")
 _ID_EDGES = re.compile(r"^[-0-9]+|-+$")
 _COUNTED = re.compile(r"(.+)_(\d+)")
 _LETTERS_OF_DOCUTILS = str.maketrans(
-    {"ø": "o", "đ": "d", "ħ": "h", "ı": "i", "ł": "l", "ŧ": "t", "ƒ": "f", "ß": "sz", "æ": "ae", "œ": "oe"}
+    {"ø": "o", "đ": "d", "ħ": "h", "ı": "i", "ł": "l", "ŧ": "t", "ƒ": "f", "ß": "sz", "æ": "ae", "œ": "oe"}  # noqa: RUF001  # a letter, meant as it is
 )
 
 

@@ -179,9 +179,12 @@ def _documents(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             options = options if isinstance(options, dict) else {}
             if key == "plugins" and "content-docs" in text_of(name):
                 yield options
-            elif key == "presets" and text_of(name) in ("classic", "@docusaurus/preset-classic"):
-                if options.get("docs", {}) is not False:
-                    yield options["docs"] if isinstance(options.get("docs"), dict) else {}
+            elif (
+                key == "presets"
+                and text_of(name) in ("classic", "@docusaurus/preset-classic")
+                and options.get("docs", {}) is not False
+            ):
+                yield options["docs"] if isinstance(options.get("docs"), dict) else {}
 
 
 def _category_label(root: Folder, folder: str) -> str:

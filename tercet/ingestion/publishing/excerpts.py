@@ -72,6 +72,16 @@ def without_snippet_markers(lines: Lines) -> Lines | None:
     return [line for line in lines if "8<" not in line or not _SECTION.search(line)]
 
 
+def numbered_without_markers(text: str) -> Excerpt:
+    """Lines by number, and none of them that marks a section."""
+
+    def excerpt(lines: Lines) -> Lines | None:
+        chosen = ranges(text, single=False)(lines)
+        return None if chosen is None else without_snippet_markers(chosen)
+
+    return excerpt
+
+
 def anchored(name: str) -> Excerpt:
     """The lines between ``ANCHOR: name`` and ``ANCHOR_END: name``, lines with any anchor left out."""
 

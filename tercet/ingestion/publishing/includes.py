@@ -138,28 +138,28 @@ class Includer:
             indented[0] = chosen[0]
         return "\n".join(indented)
 
-    def _take(self, request: Request, path: str, above: tuple[str, ...]) -> tuple[str, list[str]] | None:
+    def _take(self, request: Request, path: str, above: tuple[str, ...]) -> tuple[str, list[str]] | None:  # noqa: PLR0911  # each is a reason
         """Path and lines of the file that is asked for; None with a problem noted."""
         if request.path.startswith("<") or "://" in request.path:
-            return self._problem(request, "is not part of the folder")
+            return self._refused(request, "is not part of the folder")
         if len(above) >= DEEPEST:
-            return self._problem(request, f"is nested more than {DEEPEST} files deep")
+            return self._refused(request, f"is nested more than {DEEPEST} files deep")
         self._files += 1
         if self._files > MOST_FILES or self._characters > MOST_CHARACTERS:
-            return self._problem(request, "would make the page too long")
+            return self._refused(request, "would make the page too long")
         candidates = self._candidates(request, path)
         if not candidates:
-            return self._problem(request, "lies outside the ingested folder")
+            return self._refused(request, "lies outside the ingested folder")
         found = next((candidate for candidate in candidates if self._read(candidate)), None)
         if found is None:
-            return self._problem(request, "is not there or cannot be read")
+            return self._refused(request, "is not there or cannot be read")
         if found == path or found in above:
-            return self._problem(request, "includes itself")
+            return self._refused(request, "includes itself")
         text = self._texts[found]
         if request.partial:
             text = text[front_matter(text)[0] :]
         chosen = request.excerpt(text.removesuffix("\n").split("\n"))
-        return (found, chosen) if chosen is not None else self._problem(request, "has no such part")
+        return (found, chosen) if chosen is not None else self._refused(request, "has no such part")
 
     def _candidates(self, request: Request, path: str) -> list[str]:
         if request.path.startswith("/"):
@@ -179,7 +179,7 @@ class Includer:
         assert location is not None
         self.included[path] = IncludedFile(path, NO_STAMP, "")
         try:
-            stamp = stamp_of(os.stat(location))
+            stamp = stamp_of(os.stat(location))  # noqa: PTH116  # stamps are of os.stat
             data = read_file(location, max_bytes=self._max_bytes)
             self.included[path] = IncludedFile(path, stamp, hash_content(data))
             self._texts[path] = sanitize(decode(data, kind="text", name=path)[0])[0]
@@ -187,6 +187,8 @@ class Includer:
             return False
         return True
 
-    def _problem(self, request: Request, reason: str) -> None:
+    def _refused(self, request: Request, reason: str) -> tuple[str, list[str]] | None:
+        """Note a problem; always None."""
         key = f"{within(request.path) or request.path} {reason}"[:200]
         self._problems[key] = self._problems.get(key, 0) + 1
+        return None

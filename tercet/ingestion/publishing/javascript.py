@@ -61,7 +61,7 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self._source = source
 
-    def value(self, position: int, depth: int) -> tuple[Any, int]:
+    def value(self, position: int, depth: int) -> tuple[Any, int]:  # noqa: PLR0911  # one for each kind of literal
         """The value that begins here, and the offset after it."""
         source = self._source
         position = self._skip(position)

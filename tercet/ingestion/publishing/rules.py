@@ -89,7 +89,7 @@ _DEFAULTS: dict[str, Any] = {
 
 def rules_from_frame(frame: Mapping[str, Any]) -> PageRules:
     """Rebuild what ``to_frame`` made."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in frame.items()}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in frame.items()}
     nested = values.pop("front_matter", None)
     if nested is not None:
         places = nested["places"]

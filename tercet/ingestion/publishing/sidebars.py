@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tercet.ingestion.publishing.configuration import text_of
 from tercet.ingestion.publishing.site import DEEPEST_SECTION, MOST_ENTRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Place(NamedTuple):
@@ -33,7 +35,8 @@ def read_sidebars(value: Any) -> Sidebars:  # noqa: ANN401  # whatever the file 
     """
     places: dict[str, Place] = {}
     folders: dict[str, tuple[str, ...]] = {}
-    waiting = [(_entries(sidebar), ()) for sidebar in reversed(value.values())] if isinstance(value, dict) else []
+    sidebars = list(value.values()) if isinstance(value, dict) else []
+    waiting: list[tuple[Iterator[Any], tuple[str, ...]]] = [(_entries(sidebar), ()) for sidebar in reversed(sidebars)]
     for _ in range(MOST_ENTRIES):
         if not waiting:
             break

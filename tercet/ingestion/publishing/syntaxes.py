@@ -22,7 +22,7 @@ class Request(NamedTuple):
     """A file that a page asks for."""
 
     path: str
-    """As it is written; with ``/`` at its start it is relative to the bases, without to the page's folder or the bases."""
+    """As it is written; one that begins with ``/`` is relative to the site's folder."""
     excerpt: Excerpt = everything
     relative: bool = True
     """To the folder of the page that asks; else to the bases."""
@@ -105,7 +105,7 @@ def _snippet(written: str, indent: str) -> Request:
     if found[3]:
         excerpt = excerpts.snippet_section(found[3])
     elif found[2]:
-        excerpt = excerpts.ranges(found[2], single=False)
+        excerpt = excerpts.numbered_without_markers(found[2])
     return Request(found[1], excerpt, relative=False, indent=indent)
 
 
@@ -132,7 +132,7 @@ def _mdbook(lines: list[str]) -> Iterator[Replacement]:
         if found[1]:
             return None  # escaped
         path, _, rest = found[3].partition(":")
-        excerpt = everything
+        excerpt: Excerpt = everything
         if rest:
             numbers = all(not part or part.isdigit() for part in rest.split(":"))
             excerpt = excerpts.ranges(rest, single=True) if numbers else excerpts.anchored(rest)

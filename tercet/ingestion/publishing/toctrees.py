@@ -109,7 +109,7 @@ class Toctrees:
 
     def _all_names(self) -> list[str]:
         if self._names is None:
-            top = os.path.join(self._root.path, self._folder)
+            top = os.path.join(self._root.path, self._folder)  # noqa: PTH118  # os.walk takes text
             self._names = []
             for folder, folders, files in os.walk(top):
                 folders[:] = sorted(one for one in folders if not one.startswith((".", "_build")))
