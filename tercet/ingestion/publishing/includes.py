@@ -120,6 +120,7 @@ class Includer:
         if taken is None:
             return None
         found, chosen = taken
+        self._characters += sum(map(len, chosen)) + len(chosen)
         if piece.code is None:
             inner = self._expanded([(line, 0) for line in chosen], found, (*above, path))
             chosen = [line for line, _ in inner]
@@ -130,7 +131,6 @@ class Includer:
             fence = "`" * max(3, *(len(line) - len(line.lstrip("`")) + 1 for line in map(str.lstrip, chosen or [""])))
             caption = [piece.caption, ""] if piece.caption else []
             chosen = [*caption, f"{fence}{piece.code}", *chosen, fence]
-        self._characters += sum(map(len, chosen)) + len(chosen)
         # The first line of what stands in the middle of a line has its indentation already.
         margin = piece.indent
         indented = [margin + line if line.strip() else line for line in chosen]

@@ -138,7 +138,9 @@ def test_two_sites_lie_in_their_folders_below_the_address(run: Run, write: Write
     assert find("Foreword").citation.url.startswith("https://shop.example/b/index.html")
 
 
-@pytest.mark.parametrize("url", ["docs.example.com", "https://x.org/?q", "ftp://x.org/", "https:///a", "https://x.org/#a"])
+@pytest.mark.parametrize(
+    "url", ["docs.example.com", "https://x.org/?q", "ftp://x.org/", "https:///a", "https://x.org/#a"]
+)
 def test_an_address_that_pages_cannot_lie_below_is_refused(run: Run, write: Write, url: str) -> None:
     write({"keys.md": "The walrus.\n"})
     with pytest.raises(ConfigurationError, match="no address"):
