@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tercet.ingestion.parsers.anchors import SlugRule
     from tercet.ingestion.publishing.includes import Includer
 
-PARSERS_VERSION = "1"
+PARSERS_VERSION = "2"
 """Raised whenever a parser makes another text or other blocks of the same file, so that files are parsed again."""
 
 FORMATS = {

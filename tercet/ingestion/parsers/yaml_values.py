@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 PROBLEMS = (ValueError, RecursionError, OverflowError, TypeError, AttributeError)
 """What the library raises on odd input beside its own errors."""
+
+_FLAT = 400
+_MARGIN = re.compile(r"^[ \t?:-]*", re.MULTILINE)
 
 
 def read_yaml(source: str) -> object:
@@ -41,16 +45,22 @@ def load_yaml(source: str) -> object:
     import yaml  # noqa: PLC0415
 
     try:
-        return yaml.load(source, Loader=_loader())  # noqa: S506  # a SafeLoader with more tags, none of which act
+        return yaml.load(source, Loader=_loader(_is_flat(source)))  # noqa: S506  # a SafeLoader with more tags, none of which act
     except (yaml.YAMLError, *PROBLEMS):
         return None
 
 
+def _is_flat(source: str) -> bool:
+    """Whether nothing in a document is nested deeply, so that the reader in C, which is ten times as fast, is safe."""
+    openers = source.count("[") + source.count("{")
+    return openers < _FLAT and max((len(mark[0]) for mark in _MARGIN.finditer(source)), default=0) < _FLAT
+
+
 @cache
-def _loader() -> Any:  # noqa: ANN401  # a class of a library that is loaded late
+def _loader(flat: bool) -> Any:  # noqa: ANN401  # a class of a library that is loaded late
     import yaml  # noqa: PLC0415
 
-    class Loader(yaml.SafeLoader):
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader) if flat else yaml.SafeLoader):  # type: ignore[misc]
         pass
 
     def named(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401

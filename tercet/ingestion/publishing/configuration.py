@@ -29,6 +29,7 @@ class Folder:
     def __init__(self, path: str) -> None:
         self.path = path
         self._real = os.path.realpath(path).rstrip(os.sep) + os.sep
+        self._inside: dict[str, bool] = {}
 
     def locate(self, path: str, *, hidden: bool = False) -> str | None:
         """The absolute path of a file; None if it is hidden, lies outside, or a link on the way leads out.
@@ -41,7 +42,14 @@ class Folder:
         if inside is None or (not hidden and any(part.startswith(".") for part in inside.split("/"))):
             return None
         location = os.path.join(self.path, inside)  # noqa: PTH118  # paths by the thousand
-        return location if os.path.realpath(location).startswith(self._real) else None
+        folder = os.path.dirname(location)  # noqa: PTH120  # paths by the thousand
+        if folder not in self._inside:
+            self._inside[folder] = (os.path.realpath(folder) + os.sep).startswith(self._real)
+        if not self._inside[folder]:
+            return None
+        if os.path.islink(location):  # noqa: PTH114
+            return location if os.path.realpath(location).startswith(self._real) else None
+        return location
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""

@@ -59,15 +59,19 @@ class PageRules:
     @cached_property
     def key(self) -> str:
         """Differs whenever the rules do."""
-        return json.dumps(self.to_frame(), sort_keys=True)
+        return json.dumps(self._values, sort_keys=True)
 
     @property
     def is_default(self) -> bool:
         """Whether the file is read as it would be anywhere."""
-        return not self.to_frame()
+        return not self._values
 
     def to_frame(self) -> dict[str, Any]:
         """Plain values, those at their defaults left out."""
+        return self._values
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in _DEFAULTS if getattr(self, name) != _DEFAULTS[name]}
         if self.front_matter is not None:
             values["front_matter"] = asdict(self.front_matter)

@@ -57,6 +57,7 @@ class Toctrees:
         self._suffixes = suffixes
         self._kept = kept
         self._names: list[str] | None = None
+        self._by_folder: dict[str, list[str]] = {}
         self.outlines: dict[str, str] = {}
 
     def places(self, start: str) -> dict[str, tuple[tuple[str, ...], int]]:
@@ -104,8 +105,19 @@ class Toctrees:
             return []
         if globs and any(sign in path for sign in "*?["):
             pattern = glob_pattern(path)
-            return [one for one in self._all_names() if pattern.fullmatch(one) and one != name]
+            folder = posixpath.dirname(path)
+            here = None if any(sign in folder for sign in "*?[") or "**" in path else folder
+            return [one for one in self._names_in(here) if pattern.fullmatch(one) and one != name]
         return [next((path.removesuffix(suffix) for suffix in self._suffixes if path.endswith(suffix)), path)]
+
+    def _names_in(self, folder: str | None) -> list[str]:
+        """The names directly in a folder; None: all."""
+        if folder is None:
+            return self._all_names()
+        if not self._by_folder:
+            for name in self._all_names():
+                self._by_folder.setdefault(posixpath.dirname(name), []).append(name)
+        return self._by_folder.get(folder, [])
 
     def _all_names(self) -> list[str]:
         if self._names is None:

@@ -19,7 +19,7 @@ CODE = "def f():\n    # one\n    return 1\n    # two\n\n\ndef g():\n    return 2
 
 def text_of(words: Memory, uri: str) -> str:
     [info] = [info for info in words.semantic.documents() if info.uri == uri]
-    with words.semantic._database.read() as connection:  # noqa: SLF001
+    with words.semantic._database.read() as connection:
         query = "SELECT text FROM versions WHERE document_id = ? AND state = 'live'"
         return str(connection.exec_driver_sql(query, (info.id,)).scalar_one())
 
