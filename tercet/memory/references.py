@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, tuple_
@@ -51,6 +52,7 @@ def remove_orphans(connection: Connection) -> None:
     connection.execute(delete(references).where(~known.exists()))
 
 
+@lru_cache(maxsize=4096)  # pages of one site include the same files
 def _included(text: str) -> tuple[IncludedFile, ...]:
     if text == "[]":
         return ()

@@ -106,8 +106,8 @@ class Toctrees:
         if globs and any(sign in path for sign in "*?["):
             pattern = glob_pattern(path)
             folder = posixpath.dirname(path)
-            here = None if any(sign in folder for sign in "*?[") or "**" in path else folder
-            return [one for one in self._names_in(here) if pattern.fullmatch(one) and one != name]
+            within = None if any(sign in folder for sign in "*?[") or "**" in path else folder
+            return [one for one in self._names_in(within) if pattern.fullmatch(one) and one != name]
         return [next((path.removesuffix(suffix) for suffix in self._suffixes if path.endswith(suffix)), path)]
 
     def _names_in(self, folder: str | None) -> list[str]:
