@@ -270,6 +270,8 @@ class Citation:
     end: int = 0
     line_start: int = 0
     line_end: int = 0
+    url: str = ""
+    """Where the published page shows the place, anchor included; empty where no address is known."""
 
     def __str__(self) -> str:
         place = self.uri

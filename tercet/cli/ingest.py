@@ -68,6 +68,9 @@ def ingest(
     revision: Annotated[
         str | None, typer.Option(metavar="REV", help="Commit, tag or branch of the git repository SOURCE.")
     ] = None,
+    base_url: Annotated[
+        str, typer.Option(metavar="URL", help="Where SOURCE is published; hits then cite the address of the page.")
+    ] = "",
     corpus: Annotated[str, typer.Option(metavar="NAME", help="Corpus that the documents belong to.")] = "docs",
     version: Annotated[str, typer.Option(metavar="V", help="Version of the documented thing, such as 2.1.")] = "",
     tenant: Annotated[str, typer.Option(metavar="T", help="Whose documents these are; empty: everybody's.")] = "",
@@ -127,7 +130,8 @@ def ingest(
     """Ingest files, a git revision or a site; only what changed since the last time costs anything.
 
     Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, notebooks, plain text, source code; all of them
-    in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected. Text is searchable by
+    in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected; Sphinx, MkDocs, Docusaurus
+    and mdBook are recognised by their configuration inside SOURCE. Text is searchable by
     words within seconds; the dense vectors follow. Ctrl-C leaves a usable memory, and the same command goes on.
 
     \b
@@ -138,6 +142,7 @@ def ingest(
       tercet ingest docs/ --dry-run --json
       tercet ingest docs.tar.gz
       tercet ingest repo --revision v1.2
+      tercet ingest repo --include "docs/**" --base-url https://docs.example.com/
       tercet ingest https://docs.example.com/sitemap.xml
     """
     from tercet.ingestion.pipeline import ingest as run
@@ -174,6 +179,7 @@ def ingest(
             retry_failed=retry_failed,
             dry_run=dry_run,
             revision=revision,
+            base_url=base_url,
             limits=ParsingLimits(workers=workers, timeout_s=timeout, memory_mb=worker_memory, max_file_mb=max_file),
             unpacking=None if max_unpacked is None else UnpackingLimits(max_total_mb=max_unpacked),
             web=WebOptions(

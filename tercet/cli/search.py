@@ -117,6 +117,8 @@ def _print_hit(number: int, hit: Hit, *, section: bool) -> None:
     typer.echo(typer.style(f"{number:>2}. ", bold=True), nl=False)
     typer.echo(typer.style(printable(str(hit.citation)), fg="cyan"), nl=False)
     typer.echo(typer.style(f"  {hit.score:.3f}", dim=True))
+    if hit.citation.url:
+        typer.echo(printable(f"    {hit.citation.url}"))
     lines = _wrapped(printable(hit.context if section and hit.context else hit.text))
     shown = lines if section else lines[:SHOWN_LINES]
     for line in shown:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from tercet.errors import ParseError
-from tercet.memory.stored import IndexedChunk
+from tercet.memory.stored import FileStamp, IncludedFile, IndexedChunk
 from tercet.models.lexical import TermCounts
 from tercet.records import Block, Chunk, Finding, ParsedDocument
 
@@ -36,6 +36,10 @@ class ParsedFile:
     document: ParsedDocument
     chunks: tuple[IndexedChunk, ...] | None
     """None where the parent cuts with a chunker of its own; the blocks are there instead."""
+    url: str = ""
+    """Of the published page; empty: none."""
+    included: tuple[IncludedFile, ...] = ()
+    """Other files that the page asked for."""
 
 
 def write_frame(stream: IO[bytes], frame: Frame) -> None:
@@ -121,7 +125,17 @@ def read_document(frame: Frame) -> ParsedFile:
         chunks = None
         if "blocks" not in frame:
             chunks = tuple(_indexed_chunk(_span(values, 1, 2, text), text) for values in frame["chunks"])
-        return ParsedFile(content_hash=frame["content_hash"], document=document, chunks=chunks)
+        included = tuple(
+            IncludedFile(path=path, stamp=FileStamp(*stamp), content_hash=content_hash)
+            for path, stamp, content_hash in frame.get("included", ())
+        )
+        return ParsedFile(
+            content_hash=frame["content_hash"],
+            document=document,
+            chunks=chunks,
+            url=frame.get("url", ""),
+            included=included,
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise FrameError(f"an answer of the wrong shape ({error!r})") from None
 

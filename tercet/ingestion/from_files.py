@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tercet.ingestion.ignore import GlobFilter
 from tercet.ingestion.packed import Contents, find_packed, unpacked
 from tercet.ingestion.plan import FoundFile, PlanOptions, make_plan, settled_plan
 from tercet.ingestion.pool import ParserPool, ParseTask, Unparsed
+from tercet.ingestion.publication import Inclusions, PlacedFile, Publication, hash_of_rules
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.ingestion.roots import Source, find_files, resolve_source
 from tercet.ingestion.run import Batches, Run, Tally, check_metadata, effective_dates
@@ -21,14 +23,16 @@ from tercet.ingestion.sources import Scan
 from tercet.memory.connections import DATABASE_FILE
 from tercet.memory.stored import FileEntry, NewVersion
 from tercet.records import DocumentFilter, FileFailure, Progress
+from tercet.settings import fingerprint
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, Sequence
 
     from tercet.ingestion.frames import ParsedFile
     from tercet.ingestion.packed import Packed
+    from tercet.ingestion.publishing import PageRules
     from tercet.memory.ledger import Ledger, Root
+    from tercet.memory.stored import IncludedFile
     from tercet.records import IngestReport
     from tercet.settings import ParsingLimits, UnpackingLimits
 
@@ -45,6 +49,9 @@ class FileOptions(NamedTuple):
     limits: ParsingLimits
     revision: str | None
     unpacking: UnpackingLimits
+    base_url: str = ""
+    addresses: Mapping[str, str] | None = None
+    """Of pages that were fetched, by path below the source."""
 
 
 def ingest_files(
@@ -115,7 +122,8 @@ def _contents(source: Source, packed: Packed | None, run: Run, options: FileOpti
 
 def _completion(source: Source, packed: Packed, run: Run, options: FileOptions) -> Completion:
     globs = (options.include, options.exclude)
-    return Completion(run.memory.ledger, source, packed.stamp, config_hash=run.config_hash, globs=globs)
+    config_hash = fingerprint(run.config_hash, options.base_url) if options.base_url else run.config_hash
+    return Completion(run.memory.ledger, source, packed.stamp, config_hash=config_hash, globs=globs)
 
 
 def known_files(ledger: Ledger, source: Source, root_ids: Mapping[str, int] | None = None) -> dict[str, FileEntry]:
@@ -158,6 +166,17 @@ class _Job:
         self._failures = [FileFailure(path=self._uri(failure.path), reason=failure.reason) for failure in scan.failures]
         lost_sight = {failure.path for failure in self._failures}
         folders = tuple(self._uri(folder) + ("" if folder else "/") for folder in scan.unread)
+        self._publication = Publication(
+            source,
+            [PlacedFile(*source.locate(path)) for path, _ in scan.files],
+            top=contents.top,
+            packed=packed is not None,
+            base_url=options.base_url,
+            addresses=options.addresses,
+            ledger=self._ledger,
+        )
+        self._inclusions = Inclusions(self._hash, verify=options.verify)
+        self._rules: dict[str, PageRules] = {}
         if self._settled:
             self._plan = settled_plan(self._known)
         else:
@@ -172,6 +191,7 @@ class _Job:
                     allow_delete=options.allow_delete,
                 ),
                 hash_file=self._hash,
+                refresh=self._refresh,
                 uncertain=lambda uri: uri in lost_sight or uri.startswith(folders),
                 source=str(source.path),
             )
@@ -192,8 +212,20 @@ class _Job:
         top = self._top
         for path, stamp in scan.files:
             place, below = self._source.locate(path)
-            found.append(FoundFile(place.uri(below), place, below, f"{top}/{path}" if path else top, stamp))
+            rules = self._publication.rules(place, below)
+            uri = place.uri(below)
+            self._rules[uri] = rules
+            config_hash = hash_of_rules(self._run.config_hash, rules)
+            found.append(FoundFile(uri, place, below, f"{top}/{path}" if path else top, stamp, config_hash))
         return found
+
+    def _refresh(self, file: FoundFile, entry: FileEntry) -> FileEntry | None:
+        return self._inclusions.refreshed(entry, self._publication.root(file.place), seen_ns=self._seen_ns)
+
+    def _task(self, file: FoundFile) -> ParseTask:
+        root = self._publication.root(file.place)
+        below = os.path.relpath(file.location, root).replace(os.sep, "/") if root else ""
+        return ParseTask(file.location, file.uri, self._rules[file.uri], root, below)
 
     def _hash(self, location: str) -> str | None:
         try:
@@ -236,7 +268,7 @@ class _Job:
                 by_uri[version.uri], roots, Unparsed(reason, version.content_hash)
             ),
         )
-        for index, outcome in pool.run([ParseTask(file.location, file.uri) for file in files]):
+        for index, outcome in pool.run([self._task(file) for file in files]):
             file = files[index]
             if isinstance(outcome, Unparsed):
                 self._fail(file, roots, outcome)
@@ -281,7 +313,7 @@ class _Job:
             corpus_id=corpus_id,
             uri=file.uri,
             content_hash=parsed.content_hash,
-            config_hash=self._run.config_hash,
+            config_hash=file.config_hash,
             text=document.text,
             chunks=chunks,
             title=document.title,
@@ -290,11 +322,18 @@ class _Job:
             trust=self._run.target.trust,
             effective_from=effective_from,
             effective_to=effective_to,
-            file=self._entry(file, roots, content_hash=parsed.content_hash),
+            file=self._entry(file, roots, content_hash=parsed.content_hash, included=parsed.included),
+            url=parsed.url,
         )
 
     def _entry(
-        self, file: FoundFile, roots: Mapping[str, Root], *, content_hash: str, reason: str | None = None
+        self,
+        file: FoundFile,
+        roots: Mapping[str, Root],
+        *,
+        content_hash: str,
+        reason: str | None = None,
+        included: tuple[IncludedFile, ...] = (),
     ) -> FileEntry:
         known = self._known.get(file.uri)
         return FileEntry(
@@ -303,9 +342,11 @@ class _Job:
             stamp=file.stamp,
             seen_ns=self._seen_ns,
             content_hash=content_hash,
-            config_hash=self._run.config_hash,
+            config_hash=file.config_hash,
             reason=reason,
             document_id=None if known is None else known.document_id,
+            included=included,
+            outline=self._publication.outline(file.place, file.path),
         )
 
     def _stored(self, version: NewVersion) -> None:

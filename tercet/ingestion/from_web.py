@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tercet.errors import ConfigurationError
 from tercet.ingestion.from_files import ingest_files
 from tercet.ingestion.web import mirror
+from tercet.ingestion.web.folder import MirrorFolder
 from tercet.records import FileFailure, IngestReport
 
 if TYPE_CHECKING:
@@ -52,7 +53,16 @@ def ingest_site(
         progress=run.progress,
     )
     hosts = _hosts(run, folder)
-    reports = [ingest_files(host, run, options, embed=embed if host is hosts[-1] else "later") for host in hosts]
+    addresses = _addresses(folder, mirrored.source)
+    reports = [
+        ingest_files(
+            host,
+            run,
+            options._replace(addresses=addresses.get(host.name, {})),
+            embed=embed if host is hosts[-1] else "later",
+        )
+        for host in hosts
+    ]
     return _joined(reports, mirrored)
 
 
@@ -76,6 +86,15 @@ def _hosts(run: Run, folder: Path) -> list[Path]:
         if Path(root.path).parent == folder:
             Path(root.path).mkdir(exist_ok=True)
     return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+
+
+def _addresses(folder: Path, source: str) -> dict[str, dict[str, str]]:
+    """Where each page was fetched from, by host and path below its folder."""
+    found: dict[str, dict[str, str]] = {}
+    for url, page in MirrorFolder(folder, source).pages.items():
+        host, _, path = page.path.partition("/")
+        found.setdefault(host, {})[path] = str(url)
+    return found
 
 
 def _joined(reports: list[IngestReport], mirrored: Mirror) -> IngestReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, get_args
 
 from tercet.errors import ConfigurationError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tercet.ingestion.chunking import Chunker
     from tercet.memory.memory import Memory
     from tercet.records import Document, IngestReport, Progress
+
+_PAGE_ADDRESS = re.compile(r"https?://[^\s/?#\"<>]+(?:/[^\s?#\"<>]*)?", re.IGNORECASE)
 
 
 def ingest(
@@ -39,6 +42,7 @@ def ingest(
     retry_failed: bool = False,
     dry_run: bool = False,
     revision: str | None = None,
+    base_url: str = "",
     limits: ParsingLimits | None = None,
     unpacking: UnpackingLimits | None = None,
     web: WebOptions | None = None,
@@ -87,6 +91,10 @@ def ingest(
         dry_run: Report what would be done, without parsing or writing anything.
         revision: Commit, tag or branch; ``source`` is then a folder of a git repository and taken as it was there. The
             commit's hash is in ``report.revision``.
+        base_url: Address of the site that the source is published as, such as ``"https://docs.example.com/"``. Each
+            document gets the address of its page, as Sphinx, MkDocs, Docusaurus or mdBook make it where their
+            configuration lies inside the source, else its path; hits cite it in ``citation.url``. Files whose address
+            is another than before are taken again; texts that were embedded before are not embedded again.
         limits: Processes, seconds and memory that parsing may take.
         unpacking: How much an archive or revision may hold.
         web: How a site is fetched, and what that may cost.
@@ -124,6 +132,15 @@ def ingest(
         raise ConfigurationError("A corpus needs a name.", remedy='Leave corpus= out for "docs".')
     if documents is not None and revision is not None:
         raise ConfigurationError("documents= have no revision.", remedy="Leave revision= out, or name a source.")
+    if base_url and (site or documents is not None):
+        raise ConfigurationError(
+            "base_url= is for files.", remedy="Leave it out: pages of a site have their own addresses."
+        )
+    if base_url and not is_page_address(base_url):
+        raise ConfigurationError(
+            f"base_url={base_url!r} is no address that pages could lie below.",
+            remedy='Use one such as "https://docs.example.com/", without a query or fragment.',
+        )
     run = Run(
         into,
         Target(corpus=corpus, tenant=tenant, version=version, trust=trust),
@@ -144,12 +161,23 @@ def ingest(
         limits=limits or ParsingLimits(),
         revision=revision,
         unpacking=unpacking or UnpackingLimits(),
+        base_url=base_url,
     )
     if site:
         from tercet.ingestion.from_web import ingest_site  # noqa: PLC0415  # speaking HTTP takes time to import
 
         return ingest_site(site, run, options, web or WebOptions(), embed=embed)
     return ingest_files(source, run, options, embed=embed)
+
+
+def is_page_address(url: str) -> bool:
+    """Whether addresses of pages can begin with a text.
+
+    Example:
+        >>> is_page_address("https://docs.example.com/v2/"), is_page_address("docs.example.com")
+        (True, False)
+    """
+    return is_url(url) and bool(_PAGE_ADDRESS.fullmatch(url))
 
 
 def is_url(source: str) -> bool:

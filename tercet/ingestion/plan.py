@@ -30,6 +30,8 @@ class FoundFile(NamedTuple):
     location: str
     """Path on this machine."""
     stamp: FileStamp
+    config_hash: str = ""
+    """Of all that its document depends on beside its content; empty: that of the run."""
 
 
 class KnownFile(NamedTuple):
@@ -75,6 +77,7 @@ def make_plan(
     options: PlanOptions,
     *,
     hash_file: Callable[[str], str | None],
+    refresh: Callable[[FoundFile, FileEntry], FileEntry | None] = lambda file, entry: entry,
     uncertain: Callable[[str], bool] = lambda uri: False,
     source: str = "",
 ) -> Plan:
@@ -85,6 +88,7 @@ def make_plan(
         known: The ledger's files in the part of the corpus that the source covers, by uri.
         options: What the caller asked for.
         hash_file: Reads a file and returns the hash of its content; None if it cannot be read.
+        refresh: Looks at the files that a known one includes: its row as it is or has to be, None if they changed.
         uncertain: Whether a known file may still be there although it was not found (its folder could not be listed).
         source: Names the source in messages.
 
@@ -97,15 +101,12 @@ def make_plan(
     unchanged = 0
     for file in found:
         entry = known.get(file.uri)
-        if entry is None or entry.config_hash != options.config_hash:
+        fresh = None if entry is None else _still_valid(file, entry, options, hash_file, refresh)
+        if entry is None or fresh is None:
             parse.append(file)
             continue
-        if options.verify or file.stamp != entry.stamp or racy(entry):
-            if hash_file(file.location) != entry.content_hash:
-                parse.append(file)
-                continue
-            if file.stamp != entry.stamp or racy(entry):
-                touched.append(replace(entry, stamp=file.stamp, seen_ns=options.seen_ns))
+        if fresh is not entry:
+            touched.append(fresh)
         if entry.reason is None and entry.document_id is not None:
             unchanged += 1
         elif entry.reason is None or options.retry_failed:
@@ -129,6 +130,31 @@ def make_plan(
     )
 
 
+def _still_valid(
+    file: FoundFile,
+    entry: FileEntry,
+    options: PlanOptions,
+    hash_file: Callable[[str], str | None],
+    refresh: Callable[[FoundFile, FileEntry], FileEntry | None],
+) -> FileEntry | None:
+    """The row of a file that holds what it held, as it has to be from now on; None: it has to be parsed."""
+    if entry.config_hash != (file.config_hash or options.config_hash):
+        return None
+    fresh = entry
+    if options.verify or file.stamp != entry.stamp or racy(entry):
+        if hash_file(file.location) != entry.content_hash:
+            return None
+        if file.stamp != entry.stamp or racy(entry):
+            fresh = replace(entry, stamp=file.stamp, seen_ns=options.seen_ns)
+    if entry.included:
+        again = refresh(file, entry)
+        if again is None:
+            return None
+        if again is not entry:
+            fresh = replace(fresh, included=again.included, seen_ns=options.seen_ns)
+    return fresh
+
+
 def settled_plan(known: Mapping[str, FileEntry]) -> Plan:
     """The plan for a source that is known to be as it was: nothing is left to do."""
     failures = [FileFailure(path=uri, reason=entry.reason) for uri, entry in sorted(known.items()) if entry.reason]
@@ -140,8 +166,13 @@ def racy(entry: FileEntry) -> bool:
 
     A modification time in the future was set by somebody; the time of the last status change cannot be.
     """
-    edge = entry.seen_ns - RACY_NS
-    return entry.stamp.ctime_ns > edge or edge < entry.stamp.mtime_ns <= entry.seen_ns
+    return changed_lately(entry.stamp, entry.seen_ns)
+
+
+def changed_lately(stamp: FileStamp, seen_ns: int) -> bool:
+    """Whether a file changed so shortly before the clock said ``seen_ns`` that its stamp does not vouch for it."""
+    edge = seen_ns - RACY_NS
+    return stamp.ctime_ns > edge or edge < stamp.mtime_ns <= seen_ns
 
 
 def _find_renames(

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tercet.errors import ConfigurationError, ParseError
 from tercet.ingestion.frames import Frame, FrameError, ParsedFile, read_document, read_frame, write_frame
+from tercet.ingestion.publishing.rules import PageRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,10 +32,15 @@ _WINDOW_CHARACTERS = 32_000_000
 
 
 class ParseTask(NamedTuple):
-    """A file to parse: where it is, and what it is called inside its corpus."""
+    """A file to parse: where it is, what it is called inside its corpus, and how it is published."""
 
     path: str
     uri: str
+    rules: PageRules = PageRules()
+    root: str = ""
+    """Folder on this machine that included files are taken from; empty: nothing is included."""
+    below: str = ""
+    """Path of the file below ``root``."""
 
 
 class Unparsed(NamedTuple):
@@ -242,7 +248,15 @@ class _WorkerProcess:
         """Have one file parsed: the result, or why there is none; None: the process had ended before that."""
         if self._process.poll() is not None:
             return None
-        request = {"path": task.path, "name": Path(task.path).name, "uri": task.uri, "timeout_s": timeout_s}
+        request = {
+            "path": task.path,
+            "name": Path(task.path).name,
+            "uri": task.uri,
+            "rules": task.rules.to_frame(),
+            "root": task.root,
+            "below": task.below,
+            "timeout_s": timeout_s,
+        }
         answer = self._exchange(request, timeout_s=timeout_s)
         if self._timed_out:
             return Unparsed(f"took longer than {timeout_s:g} s to parse")

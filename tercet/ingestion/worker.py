@@ -10,17 +10,24 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tercet.errors import ParseError, TercetError
 from tercet.ingestion.chunking import StructuralChunker
 from tercet.ingestion.frames import Frame, document_frame, read_frame, write_frame
 from tercet.ingestion.parsers import parse
+from tercet.ingestion.publishing.applying import published
+from tercet.ingestion.publishing.includes import Includer
+from tercet.ingestion.publishing.rules import rules_from_frame
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.memory.stored import IndexedChunk
 from tercet.models.lexical import Analyzer
 from tercet.models.tokens import token_counter
 from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig
+
+if TYPE_CHECKING:
+    from tercet.ingestion.publishing.rules import PageRules, Syntax
+    from tercet.records import ParsedDocument
 
 if sys.platform != "win32":
     import resource
@@ -83,14 +90,32 @@ class _Worker:
         return {"error": reason, "content_hash": content_hash}
 
     def _document(self, data: bytes, content_hash: str, request: Frame) -> Frame:
-        document = parse(data, name=request["name"], config=self._parsing)
-        if self._chunker is None:
-            return document_frame(content_hash, document, None)
-        chunks = [
+        rules = rules_from_frame(request["rules"])
+        includer = self._includer(rules, request)
+        document = parse(data, name=request["name"], config=self._parsing, slugs=rules.slugs, includer=includer)
+        document, url = published(document, rules)
+        chunks = None if self._chunker is None else self._chunks(self._chunker, document, request["uri"])
+        frame = document_frame(content_hash, document, chunks)
+        return frame | {"url": url, "included": [] if includer is None else list(includer.included.values())}
+
+    def _includer(self, rules: PageRules, request: Frame) -> Includer | None:
+        syntaxes: tuple[Syntax, ...] = ("rst",) if request["name"].lower().endswith(".rst") else rules.syntaxes
+        if not request["root"] or not syntaxes:
+            return None
+        return Includer(
+            request["root"],
+            request["below"],
+            syntaxes=syntaxes,
+            bases=rules.bases,
+            site=rules.site,
+            max_bytes=self._max_bytes,
+        )
+
+    def _chunks(self, chunker: StructuralChunker, document: ParsedDocument, uri: str) -> list[IndexedChunk]:
+        return [
             IndexedChunk(chunk=chunk, terms=self._analyzer.count(chunk.embedded_text))
-            for chunk in self._chunker.chunk(document, uri=request["uri"])
+            for chunk in chunker.chunk(document, uri=uri)
         ]
-        return document_frame(content_hash, document, chunks)
 
 
 def _exhausted(content_hash: str) -> Frame:

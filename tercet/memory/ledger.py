@@ -8,7 +8,8 @@ from sqlalchemy import delete, insert, select, update
 
 from tercet.memory.database import corpora, files, roots
 from tercet.memory.points import batches
-from tercet.memory.stored import FileEntry, FileStamp
+from tercet.memory.references import read_references, remove_orphans
+from tercet.memory.stored import FileEntry, FileStamp, IncludedFile
 from tercet.memory.writing import write_files
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class Ledger:
         ).where(files.c.root_id == root_id)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
+            kept = read_references(connection, root_id)
+        nothing: tuple[tuple[IncludedFile, ...], str] = ((), "")
         return {
             row[0]: FileEntry(
                 root_id=root_id,
@@ -98,6 +101,8 @@ class Ledger:
                 config_hash=row[7],
                 reason=row[8],
                 document_id=row[9],
+                included=kept.get(row[0], nothing)[0],
+                outline=kept.get(row[0], nothing)[1],
             )
             for row in rows
         }
@@ -118,6 +123,7 @@ class Ledger:
         with self._database.write() as connection:
             for some in batches(paths):
                 connection.execute(delete(files).where(files.c.root_id == root_id, files.c.path.in_(some)))
+            remove_orphans(connection)
 
     def failures(self) -> Mapping[str, str]:
         """Reason by uri of every file whose last ingest failed."""

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, func, select
 
 from tercet.memory.database import chunks, corpora, documents, embeddings, versions
 from tercet.memory.points import batches
+from tercet.memory.schema import addresses
 from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
 from tercet.memory.vectorizing import Vectorizer
@@ -65,10 +66,12 @@ _LOAD = (
         corpora.c.version,
         corpora.c.tenant,
         corpora.c.length_bucket,
+        addresses.c.url,
     )
     .join(versions, versions.c.id == chunks.c.version_id)
     .join(documents, documents.c.id == versions.c.document_id)
     .join(corpora, corpora.c.id == documents.c.corpus_id)
+    .outerjoin(addresses, addresses.c.version_id == versions.c.id)
     .where(versions.c.state == "live", chunks.c.id.in_(bindparam("rows", expanding=True)))
 )
 
@@ -278,6 +281,7 @@ class SemanticMemory:
                         metadata=json.loads(row.document_metadata),
                         trust=row.trust,
                         terms=TermCounts.from_bytes(row.terms),
+                        url=row.url or "",
                         average_length=bucket_length(row.length_bucket or 0),
                     )
         return found

@@ -23,6 +23,17 @@ class FileStamp(NamedTuple):
     inode: int
 
 
+class IncludedFile(NamedTuple):
+    """A file whose text another file includes, as it was when it was last read."""
+
+    path: str
+    """Below the root."""
+    stamp: FileStamp
+    """All zero where there was no such file."""
+    content_hash: str
+    """Empty where there was no such file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
     """One row of the ledger: a file below a root, as it was when its content was last read."""
@@ -38,6 +49,10 @@ class FileEntry:
     reason: str | None = None
     """Why it could not be ingested; None: it was."""
     document_id: int | None = None
+    included: tuple[IncludedFile, ...] = ()
+    """Other files whose text became part of the document, and those that were looked for in vain."""
+    outline: str = ""
+    """JSON: the pages that the file lists as its children, where the site's navigation is made of such lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +81,8 @@ class NewVersion:
     effective_to: date | None = None
     file: FileEntry | None = None
     """Ledger row to write in the same transaction that makes the version live (its ``document_id`` is filled in)."""
+    url: str = ""
+    """Where its published page lies; empty: nowhere, or nobody knows."""
 
 
 class Candidate(NamedTuple):
@@ -135,6 +152,8 @@ class StoredChunk:
     metadata: Metadata
     trust: Trust
     terms: TermCounts
+    url: str
+    """Of the published page, without fragment; empty: none is known."""
     average_length: float
     """The length that the chunk's BM25 weights were made with."""
 

@@ -40,6 +40,8 @@ from tercet.memory.database import (
     versions,
 )
 from tercet.memory.points import BATCH, batches
+from tercet.memory.references import remove_orphans, write_references
+from tercet.memory.schema import addresses
 from tercet.memory.selection import attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
@@ -172,6 +174,9 @@ class SemanticWriter:
         tags = [row for key, version in zip(ids, new, strict=True) for row in attribute_rows(key, version.metadata)]
         if tags:
             connection.execute(insert(attributes), tags)
+        places = [{"version_id": key, "url": version.url} for key, version in zip(ids, new, strict=True) if version.url]
+        if places:
+            connection.execute(insert(addresses), places)
         return ids
 
     def _insert_chunks(
@@ -267,6 +272,7 @@ class SemanticWriter:
                 live = select(versions.c.id).where(versions.c.document_id.in_(some), versions.c.state == "live")
                 self._retire(connection, list(connection.execute(live).scalars()))
                 connection.execute(delete(files).where(files.c.document_id.in_(some)))
+                remove_orphans(connection)
                 has_version = exists().where(versions.c.document_id == documents.c.id)
                 connection.execute(delete(documents).where(documents.c.id.in_(some), ~has_version))
             self.drop_stale_points()
@@ -289,6 +295,7 @@ class SemanticWriter:
         connection.execute(insert(stale_points).from_select(["id"], held))
         connection.execute(delete(chunks).where(chunks.c.version_id.in_(version_ids)))
         connection.execute(delete(attributes).where(attributes.c.version_id.in_(version_ids)))
+        connection.execute(delete(addresses).where(addresses.c.version_id.in_(version_ids)))
         connection.execute(delete(versions).where(versions.c.id.in_(version_ids)))
         self._database.set_meta("garbage", "1", connection)
 
@@ -442,3 +449,4 @@ def write_files(connection: Connection, database: Database, entries: Sequence[Fi
     ]
     replaced = [column for column in rows[0] if column not in {"root_id", "path"}]
     connection.execute(database.upsert(files, conflict=("root_id", "path"), update=replaced), rows)
+    write_references(connection, entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARACTERS = 32_000
 """Longer queries are refused: they are documents, and each of their words would be looked up."""
+_IN_FRAGMENTS = "/?:@!$&'()*+,;=-._~"
 DIVERSITY_POOL = 5
 """Diversity picks among this many times the hits asked for."""
 
@@ -223,12 +225,18 @@ class SemanticRetriever:
                 end=chunk.end,
                 line_start=chunk.line_start,
                 line_end=chunk.line_end,
+                url=_address(stored.url, chunk.anchor),
             ),
             provenance=Provenance(store="semantic", source=stored.uri, trust=stored.trust),
             metadata=stored.metadata,
             explanation=explainer.explain(stored, rerank_score) if explainer else None,
             context=self._memory.section(stored.row) if self.config.expand == "parent" else "",
         )
+
+
+def _address(url: str, anchor: str) -> str:
+    """The page's address with the anchor as a fragment."""
+    return f"{url}#{quote(anchor, safe=_IN_FRAGMENTS)}" if url and anchor else url
 
 
 def _checked(query: str, limit: int) -> str:

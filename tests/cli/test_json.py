@@ -165,3 +165,13 @@ def test_error(run) -> None:
     assert outcome.json["error"]["type"] == "MemoryNotFoundError"
     assert outcome.json["error"]["remedy"]
     assert outcome.err == ""
+
+
+def test_search_cites_the_address_of_the_published_page(run, corpus: Path) -> None:
+    run("ingest", corpus, "--embedder", "none", "--base-url", "https://docs.example.com/")
+
+    [hit] = run("search", "rotate keys", "--limit", "1", "--json").json["hits"]
+    shown = run("search", "rotate keys", "--limit", "1").out
+
+    assert hit["citation"]["url"].startswith("https://docs.example.com/")
+    assert hit["citation"]["url"] in shown

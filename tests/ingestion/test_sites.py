@@ -98,3 +98,14 @@ def test_the_mirror_is_kept_where_it_is_asked_for(site: Site, memory: Memory, tm
     ingest(site.url("/keys.html"), into=memory, web=web)
     assert [file.name for file in (tmp_path / "pages").rglob("*.html")] == ["keys.html"]
     assert not (tmp_path / "memory" / "sites").exists()
+
+
+def test_a_page_is_cited_with_the_address_it_was_fetched_from(site: Site, memory: Memory) -> None:
+    ingest(site.url("/sitemap.xml"), into=memory, web=WebOptions(limits=FAST, allow_private=True))
+    [hit] = SemanticRetriever(memory.semantic).search("friday", limit=1)
+    assert hit.citation.url.split("#")[0] == site.url("/deploys.html")
+
+
+def test_a_site_takes_no_base_url(memory: Memory) -> None:
+    with pytest.raises(ConfigurationError, match="for files"):
+        ingest("http://127.0.0.1:9/", into=memory, base_url="https://docs.example.com/")

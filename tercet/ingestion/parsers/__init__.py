@@ -31,7 +31,10 @@ from tercet.settings import ParsingConfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARSERS_VERSION = "1"
+    from tercet.ingestion.parsers.anchors import SlugRule
+    from tercet.ingestion.publishing.includes import Includer
+
+PARSERS_VERSION = "2"
 """Raised whenever a parser makes another text or other blocks of the same file, so that files are parsed again."""
 
 FORMATS = {
@@ -94,6 +97,10 @@ _OPTIONS: dict[str, Callable[[ParsingConfig], dict[str, object]]] = {
 """What parsers have to be told beside the content."""
 
 
+_WITH_ANCHORS = frozenset({"markdown", "mdx", "rst"})
+"""Parsers that make anchors of titles; in the others pages say them."""
+
+
 class _Parser(Protocol):
     def parse(self, content: str | bytes, *told: str, **options: object) -> ParsedDocument: ...
 
@@ -111,13 +118,22 @@ def format_of(name: str) -> str | None:
     return FORMATS.get(path.suffix.lower())
 
 
-def parse(data: bytes, *, name: str, config: ParsingConfig | None = None) -> ParsedDocument:
+def parse(
+    data: bytes,
+    *,
+    name: str,
+    config: ParsingConfig | None = None,
+    slugs: SlugRule = "github",
+    includer: Includer | None = None,
+) -> ParsedDocument:
     """Turn one file into clean text and blocks.
 
     Args:
         data: The file's content.
         name: The file's name or path; only its suffix is used, and it is named in errors.
         config: What to take from the file; None: the defaults.
+        slugs: How the page's publisher makes anchors of headings.
+        includer: Puts the text of other files in where the page asks for it; None: nothing is included.
 
     Raises:
         ParseError: The format is not supported, the content is binary, or the parser cannot read it.
@@ -135,14 +151,20 @@ def parse(data: bytes, *, name: str, config: ParsingConfig | None = None) -> Par
     kind, *told = named.split(":")
     content: str | bytes = data
     findings: tuple[Finding, ...] = ()
+    lines: list[int] | None = None
     if kind not in BINARY:
         text, guesses = decode(data, kind=kind, name=name)
         content, hidden = sanitize(text)
         findings = (*guesses, *hidden)
+        if includer is not None:
+            content, lines = includer.expand(content)
+            findings = (*findings, *includer.findings())
         if not content.strip():
             return ParsedDocument(text=content, blocks=(), findings=findings)
     parser = cast("_Parser", import_module(f"tercet.ingestion.parsers.{kind}"))
     options = _OPTIONS[kind](config or ParsingConfig()) if kind in _OPTIONS else {}
+    if kind in _WITH_ANCHORS:
+        options["slugs"] = slugs
     try:
         document = parser.parse(content, *told, **options)
     except ParseError as error:
@@ -151,4 +173,14 @@ def parse(data: bytes, *, name: str, config: ParsingConfig | None = None) -> Par
         raise ParseError(
             f"{name}: the content is nested too deeply to be parsed.", remedy="Simplify the file, or exclude it."
         ) from error
+    if lines is not None:
+        document = _on_lines(document, lines)
     return replace(document, findings=(*findings, *document.findings)) if findings else document
+
+
+def _on_lines(document: ParsedDocument, lines: list[int]) -> ParsedDocument:
+    """The document of a page with included files: its blocks name the lines of the page itself."""
+    blocks = (
+        replace(block, line=lines[block.line - 1] if 0 < block.line <= len(lines) else 0) for block in document.blocks
+    )
+    return replace(document, blocks=tuple(blocks), verbatim=False)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from tercet.ingestion.parsers.yaml_values import read_yaml
 from tercet.records import Finding, Metadata, Scalar
 from tercet.sanitize import sanitize
 
@@ -89,13 +90,7 @@ def _yaml(source: str) -> object:
     if len(simple) == source.count("\n") and not any(value.strip().lower() in _YAML_WORDS for _, value in simple):
         # Most front matter is a title and a description, and the full reader takes longer than the rest of the page.
         return {key: value.strip() for key, value in simple}
-    import yaml  # noqa: PLC0415
-
-    try:
-        # The C reader crashes the process on deep nesting; this one raises RecursionError.
-        return yaml.load(source, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError, AttributeError) as error:
-        return ValueError(f"{type(error).__name__}: {getattr(error, 'problem', None) or error}")
+    return read_yaml(source)
 
 
 def _toml(source: str) -> object:

@@ -1,4 +1,4 @@
-"""Headings of rendered pages: plain titles out of inline markup, and the anchors that pages give them."""
+"""Headings of rendered pages: plain titles out of inline markup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ _EMPHASIS = re.compile(r"(?<![\\\w])_{1,3}(?=\S)|(?<=[^\s\\])_{1,3}(?!\w)|(?<!\\
 _DUNDER = re.compile(r"\b__\w+__\b")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _KEPT = re.compile(r"\0(\d+)\0")
-_NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 
 
 def split_attributes(title: str) -> tuple[str, str]:
@@ -79,29 +78,3 @@ def title_of(blocks: Sequence[Block]) -> str:
         if block.kind == "heading" and block.level == 1:
             return block.title
     return blocks[0].title if blocks else ""
-
-
-class Anchors:
-    """Anchors of one page: explicit ids as they are, others as GitHub makes them, each used once.
-
-    Example:
-        >>> anchors = Anchors()
-        >>> anchors.of("Set up!"), anchors.of("Set up")
-        ('set-up', 'set-up-1')
-    """
-
-    def __init__(self) -> None:
-        self._used: dict[str, int] = {}
-
-    def of(self, title: str, explicit: str = "") -> str:
-        """The anchor for the next heading of the page."""
-        slug = explicit or _NOT_IN_SLUG.sub("", title.lower()).strip().replace(" ", "-")
-        if explicit or slug not in self._used:
-            self._used.setdefault(slug, 0)
-            return slug
-        while True:
-            self._used[slug] += 1
-            candidate = f"{slug}-{self._used[slug]}"
-            if candidate not in self._used:
-                self._used[candidate] = 0
-                return candidate

@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
+from tercet.ingestion.parsers.anchors import Anchors, SlugRule, identifier
 from tercet.ingestion.parsers.front_matter import as_title, front_matter
-from tercet.ingestion.parsers.headings import LONGEST_TITLE, Anchors, plain_title, split_attributes, title_of
+from tercet.ingestion.parsers.headings import LONGEST_TITLE, plain_title, split_attributes, title_of
 from tercet.ingestion.parsers.markdown_containers import add_containers
 from tercet.ingestion.parsers.markdown_hidden import blank_hidden
 from tercet.records import Block, BlockKind, ParsedDocument
@@ -31,10 +32,12 @@ _OUTER: dict[str, BlockKind] = {
     "admonition_open": "admonition",
 }
 _DEEPEST = 50
+_EXPLICIT_ID = re.compile(r"\{:?[ \t]*#([\w:.-]+)[^{}\n]*\}[ \t]*$", re.MULTILINE)
+_TARGET = re.compile(r"\(([^()\n]+)\)=")
 _TAGS = re.compile(r"<[^<>]*>")
 
 
-def parse(text: str, *, indented_code: bool = True) -> ParsedDocument:
+def parse(text: str, *, indented_code: bool = True, slugs: SlugRule = "github") -> ParsedDocument:
     """Parse sanitized Markdown.
 
     What a rendered page hides (comments, scripts, hidden elements) is blanked, its line breaks kept, and reported.
@@ -42,6 +45,7 @@ def parse(text: str, *, indented_code: bool = True) -> ParsedDocument:
     Args:
         text: The page.
         indented_code: Whether four spaces make code; in MDX they do not.
+        slugs: How anchors are made of headings.
 
     Example:
         >>> [(block.kind, block.title) for block in parse("# Keys\\n\\n```sh\\n# not a heading\\n```").blocks]
@@ -54,7 +58,7 @@ def parse(text: str, *, indented_code: bool = True) -> ParsedDocument:
         if hidden:
             findings += hidden
             tokens = _tokens(text, body, indented_code)
-    blocks = tuple(_Walk(text).blocks(tokens))
+    blocks = tuple(_Walk(text, slugs).blocks(tokens))
     title = as_title(metadata) or title_of(blocks)
     return ParsedDocument(text=text, blocks=blocks, title=title, metadata=metadata, findings=findings)
 
@@ -78,11 +82,13 @@ def _tokens(text: str, body: int, indented_code: bool) -> list[Token]:
 class _Walk:
     """Turns the token stream of one page into blocks."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, slugs: SlugRule) -> None:
         self._text = text
         self._lines = text.split("\n")
         self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
-        self._anchors = Anchors()
+        self._slugs = slugs
+        self._anchors = Anchors(slugs, reserved=_EXPLICIT_ID.findall(text) if "{" in text else ())
+        self._target = ""
 
     def blocks(self, tokens: Sequence[Token]) -> Iterator[Block]:
         index = 0
@@ -100,6 +106,8 @@ class _Walk:
                 yield from self._span("paragraph", first, first + 1)
             elif token.type == "heading_open":
                 yield from self._heading(token, tokens[index + 1].content)
+            elif self._is_target(tokens, index):
+                pass
             elif token.type == "paragraph_open" or (
                 token.type == "html_block" and _TAGS.sub("", token.content).strip()
             ):
@@ -108,8 +116,17 @@ class _Walk:
                 yield from self._code(token)
             index += 1
 
+    def _is_target(self, tokens: Sequence[Token], index: int) -> bool:
+        """Whether a paragraph is a label of MyST, such as ``(keys)=``; it names the heading that follows."""
+        if self._slugs != "docutils" or tokens[index].type != "paragraph_open":
+            return False
+        target = _TARGET.fullmatch(tokens[index + 1].content.strip())
+        self._target = identifier(target[1]) if target else ""
+        return target is not None
+
     def _heading(self, token: Token, content: str) -> Iterator[Block]:
         content, explicit = split_attributes(content.strip())
+        explicit, self._target = explicit or self._target, ""
         title = plain_title(content)
         if len(title) > LONGEST_TITLE:
             yield from self._span("paragraph", *_lines(token))

@@ -19,6 +19,8 @@ from tercet.records import Finding, ParsedDocument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tercet.ingestion.parsers.anchors import SlugRule
+
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})")
 _MODULE = re.compile(r"(?:import|export)\b(?=[ \t]*[\w{*\"'])")
 _INTERESTING = re.compile(r"`+|<(?=[A-Za-z/>])|\{(?!#)|\\[<{`]")
@@ -26,6 +28,8 @@ _TAG_PART = re.compile(r"[\"'`{}>]")
 _BLANK_LINE = re.compile(r"\n[ \t]*(?:\n|$)")
 _STRING_END = {quote: re.compile(rf"(?:[^\\{quote}]|\\.)*{quote}", re.DOTALL) for quote in "\"'`"}
 _SHOWN = re.compile(r"""\s(?:label|title|summary)=(?:"([^"\n]*)"|'([^'\n]*)'|\{\s*["']([^"'\n{}]*)["']\s*\})""")
+_VALUE = re.compile(r"""\svalue=(?:"([^"\n]*)"|'([^'\n]*)'|\{\s*["']([^"'\n{}]*)["']\s*\})""")
+"""What a tab without a label is called."""
 _NAME = re.compile(r"<([A-Za-z][\w.:-]*)")
 _HIDES = re.compile(r"""\shidden(?=[\s/>]|=\{true\})|display\s*:\s*["']?none|visibility\s*:\s*["']?hidden""")
 _RAW = frozenset({"script", "style", "template"})
@@ -35,8 +39,12 @@ _PATIENCE = 10
 """Times the length of the text that may be read in search of brackets that are never closed."""
 
 
-def parse(text: str) -> ParsedDocument:
+def parse(text: str, *, slugs: SlugRule = "github") -> ParsedDocument:
     """Parse sanitized MDX.
+
+    Args:
+        text: The page.
+        slugs: How anchors are made of headings.
 
     Example:
         >>> document = parse("import T from 't';\\n\\n# Keys\\n\\n<Tabs>\\n  Rotate <b>them</b>.\\n</Tabs>")
@@ -45,7 +53,7 @@ def parse(text: str) -> ParsedDocument:
     """
     body, _, _ = front_matter(text)
     blanked, hidden = _blanked(text, body)
-    document = markdown.parse(blanked, indented_code=False)
+    document = markdown.parse(blanked, indented_code=False, slugs=slugs)
     if hidden:
         document = replace(document, findings=(*document.findings, Finding(kind="hidden-html", count=hidden)))
     return document
@@ -62,6 +70,10 @@ def _blanked(text: str, body: int) -> tuple[str, int]:
         hidden += is_hidden
     pieces.append(text[cursor:])
     return "".join(pieces), hidden
+
+
+def _first(pattern: re.Pattern[str], tag: str) -> str:
+    return next((group for groups in pattern.findall(tag) for group in groups if group), "")
 
 
 class _Scanner:
@@ -122,7 +134,9 @@ class _Scanner:
                 position = self._closers.after(f"</{name[1].lower()}", close) or close
                 yield match.start(), position, "", name[1] not in _RAW
             else:
-                shown = next((group for groups in _SHOWN.findall(tag) for group in groups if group), "")
+                shown = _first(_SHOWN, tag)
+                if name and name[1] == "TabItem":
+                    shown = shown or _first(_VALUE, tag)
                 yield match.start(), close, shown, False
 
     def _code_span_end(self, ticks: str, position: int, end: int) -> int:

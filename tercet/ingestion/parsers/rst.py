@@ -23,6 +23,8 @@ from tercet.records import Finding, ParsedDocument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tercet.ingestion.parsers.anchors import SlugRule
+
 _SKIPPED = (
     nodes.comment,
     nodes.substitution_definition,
@@ -37,10 +39,14 @@ _SKIPPED = (
 _LANGUAGES = {nodes.math_block: "math", nodes.doctest_block: "python"}
 
 
-def parse(text: str) -> ParsedDocument:
+def parse(text: str, *, slugs: SlugRule = "github") -> ParsedDocument:
     """Render sanitized reStructuredText.
 
     A file that docutils itself fails on is read as plain paragraphs, with a finding ``rst-error``.
+
+    Args:
+        text: The page.
+        slugs: ``"docutils"`` where Sphinx publishes it: it numbers the anchors of equal titles in a way of its own.
 
     Example:
         >>> parse("Keys\\n====\\n\\nSee :class:`~shop.Key`.").text
@@ -48,6 +54,8 @@ def parse(text: str) -> ParsedDocument:
     """
     settings = copy.copy(_settings())
     settings.tolerated = tolerated = Tolerated()
+    if slugs == "docutils":
+        settings.auto_id_prefix = "id"
     document = new_document("<document>", settings)
     try:
         TolerantParser().parse(text, document)

@@ -1,6 +1,7 @@
 """The tables of a memory, one module a store. Importing this package puts all of them into ``schema``."""
 
 from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
+from tercet.memory.schema.publishing import addresses, references
 from tercet.memory.schema.scopes import scopes
 from tercet.memory.schema.semantic import (
     attributes,
@@ -18,6 +19,7 @@ from tercet.memory.schema.working import working_changes, working_documents, wor
 
 __all__ = [
     "FORMAT_VERSION",
+    "addresses",
     "attributes",
     "chunks",
     "corpora",
@@ -26,6 +28,7 @@ __all__ = [
     "files",
     "frequencies",
     "meta",
+    "references",
     "roots",
     "schema",
     "scopes",
