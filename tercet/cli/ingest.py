@@ -79,6 +79,9 @@ def ingest(
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Not these files (repeatable).")] = None,
     embed: Annotated[When, typer.Option(help="Make dense vectors now, or later by `tercet embed`.")] = When.now,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    distribute: Annotated[
+        bool, typer.Option("--distribute", help="Let `tercet worker` processes take part; needs --database.")
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file, even if its times look unchanged.")
     ] = False,
@@ -139,6 +142,7 @@ def ingest(
       tercet ingest docs.tar.gz
       tercet ingest repo --revision v1.2
       tercet ingest https://docs.example.com/sitemap.xml
+      tercet ingest docs/ --distribute --database postgresql://db/docs --qdrant http://vectors:6333
     """
     from tercet.ingestion.pipeline import ingest as run
     from tercet.ingestion.pipeline import is_url
@@ -173,6 +177,7 @@ def ingest(
             verify=verify,
             retry_failed=retry_failed,
             dry_run=dry_run,
+            distribute=distribute,
             revision=revision,
             limits=ParsingLimits(workers=workers, timeout_s=timeout, memory_mb=worker_memory, max_file_mb=max_file),
             unpacking=None if max_unpacked is None else UnpackingLimits(max_total_mb=max_unpacked),
