@@ -23,7 +23,7 @@ VERSION = "1.20.0"
 COMPLETED = {"operation_id": 1, "status": "completed"}
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """An answer with a status of its own."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -47,7 +47,7 @@ class Engine:
             if verb == method and found:
                 with self._lock:
                     return handle(self, *found.groups(), body)
-        raise Refusal(404, f"no route for {method} {path}")
+        raise RefusedError(404, f"no route for {method} {path}")
 
     def exists(self, name: str, body: Any) -> Any:
         return {"exists": self._client.collection_exists(name)}
@@ -60,7 +60,7 @@ class Engine:
 
     def create(self, name: str, body: Any) -> Any:
         if self._client.collection_exists(name):
-            raise Refusal(409, f"Wrong input: Collection `{name}` already exists!")
+            raise RefusedError(409, f"Wrong input: Collection `{name}` already exists!")
         made = models.CreateCollection(**body)
         self._client.create_collection(
             name,
@@ -98,7 +98,7 @@ class Engine:
         present = {record.id for record in self._client.retrieve(name, [point.id for point in points])}
         for point in points:
             if point.id not in present:  # the real server refuses the whole update
-                raise Refusal(404, f"Not found: No point with id {point.id} found")
+                raise RefusedError(404, f"Not found: No point with id {point.id} found")
         self._client.update_vectors(name, points)
         for point in points:
             if "dense" in point.vector:
@@ -145,7 +145,7 @@ class Engine:
 
     def _known(self, name: str) -> None:
         if not self._client.collection_exists(name):
-            raise Refusal(404, f"Not found: Collection `{name}` doesn't exist!")
+            raise RefusedError(404, f"Not found: Collection `{name}` doesn't exist!")
 
 
 _C = r"/collections/([^/]+)"
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _result(self, path: str, body: Any) -> tuple[int, Any]:
         try:
             result = to_jsonable_python(self.engine.answer(self.command, path, body), fallback=float)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return refusal.status, {"status": {"error": str(refusal)}, "time": 0.0}
         except (ValidationError, ValueError) as error:
             return 400, {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}

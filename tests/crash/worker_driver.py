@@ -8,6 +8,7 @@ with nothing, something or everything of a batch stored.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -25,13 +26,11 @@ from tercet.memory.memory import Memory
 from tercet.testing import HashEmbedder
 
 kill_at = int(os.environ.get("KILL_AT", "0"))
-steps = 0
+steps = itertools.count(1)
 
 
 def step() -> None:
-    global steps
-    steps += 1
-    if steps == kill_at:
+    if next(steps) == kill_at:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -49,12 +48,17 @@ def count_steps() -> None:
     Database.write = write  # type: ignore[method-assign]
 
 
+def tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def use_small_batches() -> None:
     sharing.POLL_S = 0.02
     sharing.PAUSE_S = vectorizing.PAUSE_S = 0.02
-    sharing.BATCH_FILES = 4
-    run.BATCH_DOCUMENTS = 2
-    vectorizing.SHARED_WINDOW = 8
+    sharing.BATCH_FILES = 8
+    run.BATCH_DOCUMENTS = 4
+    vectorizing.SHARED_WINDOW = 16
 
 
 def main(database: str, qdrant: str) -> None:
@@ -64,11 +68,11 @@ def main(database: str, qdrant: str) -> None:
     embedder = HashEmbedder(dimension=16)
     with Memory.open(database=database, qdrant=qdrant, embedder=embedder, create=False) as memory:
         memory.claim()
-        print("ready", flush=True)
+        tell("ready")
         if kill_at:
             count_steps()
         report = sharing.work(memory, parsers=1, stop=stop)
-    print(json.dumps({**asdict(report), "texts": embedder.embedded}), flush=True)
+    tell(json.dumps({**asdict(report), "texts": embedder.embedded}))
 
 
 if __name__ == "__main__":
