@@ -47,6 +47,8 @@ def worker(
         _until_terminated() as stop,
         open_memory(memory, database=database, qdrant=qdrant) as opened,
     ):
+        if not as_json and not once:
+            note("Waiting for work; SIGTERM ends it.")
         report = work(
             opened,
             embed=embed is When.now,

@@ -6,11 +6,12 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import event, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tercet.errors import (
     ConfigurationError,
@@ -228,9 +229,14 @@ class Database:
             if wait:
                 connection.exec_driver_sql("SET lock_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
+            elif not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar_one():
+                yield False
+                return
+            try:
                 yield True
-            else:
-                yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar_one())
+            finally:  # closing the connection frees it as well, but some time later
+                with suppress(StoreError, SQLAlchemyError):
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

@@ -85,6 +85,7 @@ def die_on(database: Database, *uris: str) -> None:
     """Let a process claim these files and die."""
     victim = Process(database)
     assert [one.uri for one in victim.claim().tasks] == list(uris)
+    cut_off(database, victim)
     victim.workers._let_go()
 
 
@@ -234,5 +235,8 @@ def test_a_name_is_exclusive_until_its_holder_lets_go(database):
         assert (first, second) == (True, False)
         with database.exclusive("another") as other:
             assert other
+    for _ in range(20):
+        with database.exclusive("ingest") as again:
+            assert again
     with database.exclusive("ingest", wait=True) as again:
         assert again
