@@ -22,6 +22,7 @@
     │   └── ConstraintError           what was fixed at creation would change
     ├── StoreError                    the database or the vector index failed
     │   ├── MemoryLockedError         another process holds the folder
+    │   ├── ClaimLostError            another process took over what this one was doing
     │   ├── MemoryNotFoundError       there is no memory at this place
     │   ├── FormatVersionError        the folder was written by a newer Tercet
     │   ├── CorruptMemoryError        what is on disk contradicts itself
@@ -179,6 +180,10 @@ class StoreError(TercetError):
 
 class MemoryLockedError(StoreError):
     """Another process holds the memory; the holder is named."""
+
+
+class ClaimLostError(StoreError):
+    """This process was taken for dead, and another one took over what it was doing; nothing was written."""
 
 
 class MemoryNotFoundError(StoreError):

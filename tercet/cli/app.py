@@ -49,11 +49,12 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ingest, maintain, search
+    from tercet.cli import archive, ingest, maintain, search, worker
 
     for command in (
         ingest.ingest,
         ingest.embed,
+        worker.worker,
         search.search,
         maintain.status,
         maintain.doctor,
@@ -130,6 +131,8 @@ def _after_interrupt(words: Sequence[str]) -> str:
     command = next((word for word in words if not word.startswith("-")), "")
     if command in {"ingest", "embed", "reindex", "forget"}:
         return f"The memory is usable as it stands; run the same {command} command again to go on where it stopped."
+    if command == "worker":
+        return "What it was at is left to other workers, or to the next one."
     if command == "backup":
         return "The memory is untouched; the unfinished backup is not valid, run the command again."
     if command == "restore":

@@ -82,6 +82,9 @@ def ingest(
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Not these files (repeatable).")] = None,
     embed: Annotated[When, typer.Option(help="Make dense vectors now, or later by `tercet embed`.")] = When.now,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    distribute: Annotated[
+        bool, typer.Option("--distribute", help="Let `tercet worker` processes take part; needs --database.")
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file, even if its times look unchanged.")
     ] = False,
@@ -144,6 +147,7 @@ def ingest(
       tercet ingest repo --revision v1.2
       tercet ingest repo --include "docs/**" --base-url https://docs.example.com/
       tercet ingest https://docs.example.com/sitemap.xml
+      tercet ingest docs/ --distribute --database postgresql://db/docs --qdrant http://vectors:6333
     """
     from tercet.ingestion.pipeline import ingest as run
     from tercet.ingestion.pipeline import is_url
@@ -178,6 +182,7 @@ def ingest(
             verify=verify,
             retry_failed=retry_failed,
             dry_run=dry_run,
+            distribute=distribute,
             revision=revision,
             base_url=base_url,
             limits=ParsingLimits(workers=workers, timeout_s=timeout, memory_mb=worker_memory, max_file_mb=max_file),

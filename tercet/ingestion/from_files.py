@@ -5,34 +5,33 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tercet.errors import ParseError, SourceError
+from tercet.errors import ConfigurationError, ParseError, SourceError
 from tercet.ingestion.completion import Completion
+from tercet.ingestion.executor import Executor, LocalExecutor
 from tercet.ingestion.ignore import GlobFilter
 from tercet.ingestion.packed import Contents, find_packed, unpacked
 from tercet.ingestion.plan import FoundFile, PlanOptions, make_plan, settled_plan
-from tercet.ingestion.pool import ParserPool, ParseTask, Unparsed
 from tercet.ingestion.publication import Inclusions, PlacedFile, Publication, hash_of_rules
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.ingestion.roots import Source, find_files, resolve_source
-from tercet.ingestion.run import Batches, Run, Tally, check_metadata, effective_dates
+from tercet.ingestion.run import Run, Tally
+from tercet.ingestion.sharing import SharedExecutor, sole_run
 from tercet.ingestion.sources import Scan
 from tercet.memory.connections import DATABASE_FILE
-from tercet.memory.stored import FileEntry, NewVersion
+from tercet.memory.stored import FileEntry, FileOutcome, FileTask
 from tercet.records import DocumentFilter, FileFailure, Progress
 from tercet.settings import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tercet.ingestion.frames import ParsedFile
     from tercet.ingestion.packed import Packed
     from tercet.ingestion.publishing import PageRules
     from tercet.memory.ledger import Ledger, Root
-    from tercet.memory.stored import IncludedFile
     from tercet.records import IngestReport
     from tercet.settings import ParsingLimits, UnpackingLimits
 
@@ -49,6 +48,7 @@ class FileOptions(NamedTuple):
     limits: ParsingLimits
     revision: str | None
     unpacking: UnpackingLimits
+    distribute: bool
     base_url: str = ""
     addresses: Mapping[str, str] | None = None
     """Of pages that were fetched, by path below the source."""
@@ -63,7 +63,15 @@ def ingest_files(
     roots = [] if corpus_id is None else memory.ledger.roots(corpus_id)
     packed = find_packed(source, revision=options.revision)
     resolved = resolve_source(source, roots, unpacked_name=None if packed is None else packed.name)
-    with _contents(resolved, packed, run, options) as contents:
+    if options.distribute and packed is not None:
+        raise ConfigurationError(
+            f"{resolved.path} would be unpacked on this host only, where no other could read the files.",
+            remedy="Unpack it into a folder that all hosts see, or leave --distribute (distribute=True) out.",
+        )
+    with (
+        sole_run(run, resolved.place.name, dry_run=options.dry_run),
+        _contents(resolved, packed, run, options) as contents,
+    ):
         scan = contents.scan
         run.progress(Progress(phase="scan", done=len(scan.files), total=len(scan.files), item=str(resolved.path)))
         if not scan.files and not scan.failures and resolved.place.root is None:
@@ -78,14 +86,8 @@ def ingest_files(
         if options.dry_run:
             return job.foresee()
         corpus_id = memory.ledger.corpus(target.corpus, tenant=target.tenant, version=target.version)
-        with ParserPool(
-            limits=options.limits,
-            parsing=run.parsing,
-            lexical=memory.lexical,
-            chunking=run.chunking if run.structural else None,
-            tokenizer_file=run.tokenizer_file,
-        ) as pool:
-            job.store(pool, corpus_id)
+        with closing(_executor(run, corpus_id, resolved, options)) as executor:
+            job.store(executor, corpus_id)
         job.delete()
         job.note_completion()
     return run.complete(job.tally, corpus_id, embed=embed)
@@ -118,6 +120,12 @@ def _contents(source: Source, packed: Packed | None, run: Run, options: FileOpti
         step=lambda path: run.progress(Progress(phase="scan", done=next(count), total=None, item=path)),
     ) as contents:
         yield contents
+
+
+def _executor(run: Run, corpus_id: int, source: Source, options: FileOptions) -> Executor:
+    if options.distribute:
+        return SharedExecutor(run, corpus_id, source, options.limits)
+    return LocalExecutor(run, corpus_id, options.limits)
 
 
 def _completion(source: Source, packed: Packed, run: Run, options: FileOptions) -> Completion:
@@ -222,10 +230,10 @@ class _Job:
     def _refresh(self, file: FoundFile, entry: FileEntry) -> FileEntry | None:
         return self._inclusions.refreshed(entry, self._publication.root(file.place), seen_ns=self._seen_ns)
 
-    def _task(self, file: FoundFile) -> ParseTask:
+    def _task(self, file: FoundFile) -> FileTask:
         root = self._publication.root(file.place)
         below = os.path.relpath(file.location, root).replace(os.sep, "/") if root else ""
-        return ParseTask(file.location, file.uri, self._rules[file.uri], root, below)
+        return FileTask(file.location, file.uri, self._entry(file), self._rules[file.uri].to_frame(), root, below)
 
     def _hash(self, location: str) -> str | None:
         try:
@@ -253,35 +261,18 @@ class _Job:
 
     # -- storing -----------------------------------------------------------------------------------------------------
 
-    def store(self, pool: ParserPool, corpus_id: int) -> None:
-        """Parse and store what is new or changed; failures are noted in the ledger."""
+    def store(self, executor: Executor, corpus_id: int) -> None:
+        """Have what is new or changed parsed and stored; failures are noted in the ledger."""
         files = self._plan.parse
         roots = self._prepare_roots(corpus_id)
         self._root_ids = {name: root.id for name, root in roots.items()}
         self._ledger.record(self._plan.touched)
         taken = self._taken_uris([file.uri for file in files if file.uri not in self._known])
-        by_uri = {file.uri: file for file in files}
-        batches = Batches(
-            self._run.memory,
-            stored=self._stored,
-            refused=lambda version, reason: self._fail(
-                by_uri[version.uri], roots, Unparsed(reason, version.content_hash)
-            ),
-        )
-        for index, outcome in pool.run([self._task(file) for file in files]):
-            file = files[index]
-            if isinstance(outcome, Unparsed):
-                self._fail(file, roots, outcome)
-            elif file.uri in taken:
-                reason = "has the uri of a document that was given with documents=; rename one of them"
-                self._fail(file, roots, Unparsed(reason, outcome.content_hash))
-            else:
-                try:
-                    batches.add(self._version(file, outcome, corpus_id, roots))
-                except ParseError as error:
-                    self._fail(file, roots, Unparsed(str(error), outcome.content_hash))
-            self._run.progress(Progress(phase="parse", done=index + 1, total=len(files), item=file.uri))
-        batches.flush()
+        for file in files:
+            if file.uri in taken:
+                self._refuse_taken(file)
+        for outcome in executor.run([self._task(file) for file in files if file.uri not in taken]):
+            self._note(outcome)
 
     def _prepare_roots(self, corpus_id: int) -> dict[str, Root]:
         """Make sure that every root is in the ledger, at its present path; returns them by name."""
@@ -304,65 +295,38 @@ class _Job:
         present = {info.uri for info in self._run.memory.semantic.documents(where) if info.tenant == target.tenant}
         return present.intersection(new)
 
-    def _version(self, file: FoundFile, parsed: ParsedFile, corpus_id: int, roots: Mapping[str, Root]) -> NewVersion:
-        document = parsed.document
-        chunks = parsed.chunks if parsed.chunks is not None else self._run.cut(document, file.uri)
-        check_metadata(document.metadata)
-        effective_from, effective_to = effective_dates(document.metadata)
-        return NewVersion(
-            corpus_id=corpus_id,
-            uri=file.uri,
-            content_hash=parsed.content_hash,
-            config_hash=file.config_hash,
-            text=document.text,
-            chunks=chunks,
-            title=document.title,
-            metadata=document.metadata,
-            findings=document.findings,
-            trust=self._run.target.trust,
-            effective_from=effective_from,
-            effective_to=effective_to,
-            file=self._entry(file, roots, content_hash=parsed.content_hash, included=parsed.included),
-            url=parsed.url,
-        )
-
-    def _entry(
-        self,
-        file: FoundFile,
-        roots: Mapping[str, Root],
-        *,
-        content_hash: str,
-        reason: str | None = None,
-        included: tuple[IncludedFile, ...] = (),
-    ) -> FileEntry:
+    def _entry(self, file: FoundFile) -> FileEntry:
         known = self._known.get(file.uri)
         return FileEntry(
-            root_id=roots[file.place.name].id,
+            root_id=self._root_ids[file.place.name],
             path=file.path,
             stamp=file.stamp,
             seen_ns=self._seen_ns,
-            content_hash=content_hash,
+            content_hash="",
             config_hash=file.config_hash,
-            reason=reason,
             document_id=None if known is None else known.document_id,
-            included=included,
             outline=self._publication.outline(file.place, file.path),
         )
 
-    def _stored(self, version: NewVersion) -> None:
-        if version.uri in self._old_uris:
-            self.tally.renamed.append((self._old_uris[version.uri], version.uri))
-        else:
-            (self.tally.updated if version.uri in self._plan.updates else self.tally.added).append(version.uri)
-        self.tally.chunks += len(version.chunks)
-        self.tally.truncated += self._run.too_long(version.chunks)
-        if version.findings:
-            self.tally.findings[version.uri] = version.findings
+    def _refuse_taken(self, file: FoundFile) -> None:
+        reason = "has the uri of a document that was given with documents=; rename one of them"
+        entry = replace(self._entry(file), content_hash=self._hash(file.location) or "", reason=reason)
+        self._ledger.record([entry])
+        self._note(FileOutcome(uri=file.uri, reason=reason))
 
-    def _fail(self, file: FoundFile, roots: Mapping[str, Root], outcome: Unparsed) -> None:
-        """Note a failure; the version that was there before stays searchable."""
-        self.tally.failed.append(FileFailure(path=file.uri, reason=outcome.reason))
-        self._ledger.record([self._entry(file, roots, content_hash=outcome.content_hash, reason=outcome.reason)])
+    def _note(self, outcome: FileOutcome) -> None:
+        uri, tally = outcome.uri, self.tally
+        if outcome.reason is not None:
+            tally.failed.append(FileFailure(path=uri, reason=outcome.reason))
+            return
+        if uri in self._old_uris:
+            tally.renamed.append((self._old_uris[uri], uri))
+        else:
+            (tally.updated if uri in self._plan.updates else tally.added).append(uri)
+        tally.chunks += outcome.chunks
+        tally.truncated += outcome.truncated
+        if outcome.findings:
+            tally.findings[uri] = outcome.findings
 
     # -- deleting ----------------------------------------------------------------------------------------------------
 

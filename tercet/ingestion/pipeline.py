@@ -41,6 +41,7 @@ def ingest(
     verify: bool = False,
     retry_failed: bool = False,
     dry_run: bool = False,
+    distribute: bool = False,
     revision: str | None = None,
     base_url: str = "",
     limits: ParsingLimits | None = None,
@@ -89,6 +90,8 @@ def ingest(
         verify: Compare contents even where time stamps agree.
         retry_failed: Try files again that failed before and did not change.
         dry_run: Report what would be done, without parsing or writing anything.
+        distribute: Let other processes, on this host or others (``tercet worker``), take part in it. The memory must be
+            on servers, and the files must lie at the same path everywhere. Without workers it is done here alone.
         revision: Commit, tag or branch; ``source`` is then a folder of a git repository and taken as it was there. The
             commit's hash is in ``report.revision``.
         base_url: Address of the site that the source is published as, such as ``"https://docs.example.com/"``. Each
@@ -106,7 +109,7 @@ def ingest(
         DeletionRefusedError: Too many files vanished; nothing was changed.
         InputError: A document has no usable uri, or the uri of another.
         ConfigurationError: The arguments contradict each other, or no parser process can be started.
-        MemoryLockedError: Another process holds the memory.
+        MemoryLockedError: Another process holds the memory, or is ingesting the same source.
 
     Example:
         >>> import tempfile
@@ -130,6 +133,8 @@ def ingest(
         raise ConfigurationError(f"embed={embed!r} is unknown.", remedy='Use "now" or "later".')
     if not corpus:
         raise ConfigurationError("A corpus needs a name.", remedy='Leave corpus= out for "docs".')
+    if distribute:
+        _refuse_to_distribute(into, documents=documents is not None, chunker=chunker)
     if documents is not None and revision is not None:
         raise ConfigurationError("documents= have no revision.", remedy="Leave revision= out, or name a source.")
     if base_url and (site or documents is not None):
@@ -161,6 +166,7 @@ def ingest(
         limits=limits or ParsingLimits(),
         revision=revision,
         unpacking=unpacking or UnpackingLimits(),
+        distribute=distribute,
         base_url=base_url,
     )
     if site:
@@ -178,6 +184,24 @@ def is_page_address(url: str) -> bool:
         (True, False)
     """
     return is_url(url) and bool(_PAGE_ADDRESS.fullmatch(url))
+
+
+def _refuse_to_distribute(memory: Memory, *, documents: bool, chunker: object) -> None:
+    if documents:
+        raise ConfigurationError(
+            "Documents given as text cannot be distributed.", remedy="Name a source, or leave distribute= out."
+        )
+    if memory.workers is None:
+        raise ConfigurationError(
+            f"The memory {memory.path} is a folder, which belongs to one process; there is nothing to distribute.",
+            remedy="Keep the memory on servers (--database postgresql://… --qdrant http://…), or leave --distribute "
+            "(distribute=True) out: files are parsed by several processes of this host anyway.",
+        )
+    if chunker not in ("structural", None):
+        raise ConfigurationError(
+            "A chunker of your own is only in this process; workers on other hosts do not have it.",
+            remedy='Use chunker="structural" or None, or leave distribute= out.',
+        )
 
 
 def is_url(source: str) -> bool:

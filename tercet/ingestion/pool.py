@@ -84,6 +84,8 @@ class ParserPool:
             "max_bytes": int(limits.max_file_mb * 1e6),
         }
         self._workers: set[_WorkerProcess] = set()
+        self._idle: list[_WorkerProcess] = []
+        """Those of an earlier run, ready for the next."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -158,16 +160,25 @@ class ParserPool:
                 done.put((index, error))
                 return
         if worker is not None:
-            self._discard(worker)
+            self._park(worker)
 
     def _start(self) -> _WorkerProcess:
         with self._lock:
             if self._closed:
                 raise ConfigurationError("This parser pool is closed.", remedy="Make a new one.")
+            if self._idle:
+                return self._idle.pop()
             worker = _WorkerProcess(self._memory_mb)
             self._workers.add(worker)
         worker.greet(self._settings)
         return worker
+
+    def _park(self, worker: _WorkerProcess) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        self._discard(worker)
 
     def _time_for(self, task: ParseTask) -> float:
         """Seconds that a file may take; large ones may take longer."""

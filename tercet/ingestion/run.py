@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from tercet.ingestion.chunking import Chunker
     from tercet.memory.memory import Memory
     from tercet.memory.stored import NewVersion
@@ -51,6 +53,7 @@ class Run:
         chunker: ``"structural"``, a chunker of the caller's, or None for one chunk a document.
         parsing: What is taken from files.
         progress: Called after each step.
+        chunking: How documents are cut; None: as the memory says.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class Run:
         chunker: Chunker | Literal["structural"] | None,
         parsing: ParsingConfig,
         progress: Callable[[Progress], None] | None,
+        *,
+        chunking: ChunkingConfig | None = None,
     ) -> None:
         self.started = time.perf_counter()
         self.memory = memory
@@ -70,7 +75,7 @@ class Run:
         self.tokenizer_file: Path | None = None if embedder is None else embedder.tokenizer_file
         self.max_tokens: int | None = None if embedder is None else embedder.max_tokens
         self.counter: TokenCounter = token_counter(self.tokenizer_file)
-        self.chunking: ChunkingConfig = memory.chunking
+        self.chunking: ChunkingConfig = chunking or memory.chunking
         if self.max_tokens is not None and self.chunking.max_tokens > self.max_tokens:
             self.chunking = replace(self.chunking, max_tokens=self.max_tokens)  # more would be cut off unread
         self.structural = chunker == "structural"
@@ -170,6 +175,7 @@ class Batches:
         memory: Where they go.
         stored: Called for each version once it is live.
         refused: Called with each version that was refused, and the reason.
+        also: Called in each transaction that makes versions live, with these versions.
     """
 
     def __init__(
@@ -178,8 +184,10 @@ class Batches:
         *,
         stored: Callable[[NewVersion], None],
         refused: Callable[[NewVersion, str], None],
+        also: Callable[[Connection, Sequence[NewVersion]], None] | None = None,
     ) -> None:
         self._memory = memory
+        self._also = also
         self._stored = stored
         self._refused = refused
         self._waiting: list[NewVersion] = []
@@ -199,8 +207,11 @@ class Batches:
             self._put(waiting)
 
     def _put(self, versions: Sequence[NewVersion]) -> None:
+        also = self._also
         try:
-            self._memory.semantic.put(versions)
+            self._memory.semantic.put(
+                versions, also=None if also is None else lambda connection: also(connection, versions)
+            )
         except (InputError, VectorError) as error:
             self._memory.semantic.recover()  # the refused batch may have left pending rows
             if len(versions) == 1:

@@ -9,11 +9,13 @@ from sqlalchemy import delete, insert, select, update
 from tercet.memory.database import corpora, files, roots
 from tercet.memory.points import batches
 from tercet.memory.references import read_references, remove_orphans
+from tercet.memory.rows import write_files
 from tercet.memory.stored import FileEntry, FileStamp, IncludedFile
-from tercet.memory.writing import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from tercet.memory.database import Database
 
@@ -107,12 +109,19 @@ class Ledger:
             for row in rows
         }
 
-    def record(self, entries: Sequence[FileEntry]) -> None:
-        """Write rows as they are: files that failed, and files that were touched but hold the same content."""
+    def record(self, entries: Sequence[FileEntry], *, also: Callable[[Connection], None] | None = None) -> None:
+        """Write rows as they are: files that failed, and files that were touched but hold the same content.
+
+        Args:
+            entries: The rows.
+            also: Called in the same transaction; what it raises keeps the rows from being written.
+        """
         if not entries:
             return
         self._claim()
         with self._database.write() as connection:
+            if also is not None:
+                also(connection)
             write_files(connection, self._database, entries)
 
     def remove(self, root_id: int, paths: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,6 +83,35 @@ class NewVersion:
     """Ledger row to write in the same transaction that makes the version live (its ``document_id`` is filled in)."""
     url: str = ""
     """Where its published page lies; empty: nowhere, or nobody knows."""
+
+
+class FileTask(NamedTuple):
+    """A file to ingest: where it is, what it is called inside its corpus, and its row of the ledger to be."""
+
+    location: str
+    """Path on this machine, and on every other that works on the same batch."""
+    uri: str
+    entry: FileEntry
+    """As the file looked when the run was planned; without the hash of its content, which is still to be read."""
+    rules: Mapping[str, Any] = {}
+    """How its page is published, as plain values; empty: as files are that no site publishes."""
+    root: str = ""
+    """Folder that included files are taken from, at the same path everywhere too; empty: nothing is included."""
+    below: str = ""
+    """Path of the file below ``root``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOutcome:
+    """What became of a file."""
+
+    uri: str
+    reason: str | None = None
+    """Why it could not be ingested; None: it was."""
+    chunks: int = 0
+    truncated: bool = False
+    """The embedder will not read all of it."""
+    findings: tuple[Finding, ...] = ()
 
 
 class Candidate(NamedTuple):

@@ -49,7 +49,7 @@ def assert_documented(name: str, real: Any) -> None:
 
 
 def test_every_command_has_a_documented_document() -> None:
-    commands = {"ingest", "embed", "search", "status", "doctor", "reindex", "forget", "backup", "restore"}
+    commands = {"ingest", "embed", "search", "status", "doctor", "reindex", "forget", "backup", "restore", "worker"}
 
     assert set(DOCUMENTED) == commands | {"error"}
 

@@ -15,6 +15,7 @@ from qdrant_client import QdrantClient
 from tercet.memory.edge import open_edge
 from tercet.memory.server import open_server
 from tercet.testing.vector_conformance import OpenIndex, VectorIndexConformance
+from tests.qdrant_server import qdrant_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,15 @@ class TestServerInThisProcess(VectorIndexConformance):
     def open_index(self) -> OpenIndex:
         client = QdrantClient(":memory:")
         return lambda spec: open_server(client, "vectors", spec)
+
+
+class TestServerInTests(VectorIndexConformance):
+    """The server that tests of several processes share keeps the contract too, over HTTP."""
+
+    @pytest.fixture
+    def open_index(self) -> Iterator[OpenIndex]:
+        with qdrant_server() as (url, _):
+            yield lambda spec: open_server(url, "vectors", spec)
 
 
 @pytest.mark.server

@@ -1,5 +1,6 @@
 """The tables of a memory, one module a store. Importing this package puts all of them into ``schema``."""
 
+from tercet.memory.schema.batches import batches, claimed_texts, jobs, outcomes, workers
 from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
 from tercet.memory.schema.publishing import addresses, references
 from tercet.memory.schema.scopes import scopes
@@ -21,19 +22,24 @@ __all__ = [
     "FORMAT_VERSION",
     "addresses",
     "attributes",
+    "batches",
     "chunks",
+    "claimed_texts",
     "corpora",
     "documents",
     "embeddings",
     "files",
     "frequencies",
+    "jobs",
     "meta",
+    "outcomes",
     "references",
     "roots",
     "schema",
     "scopes",
     "stale_points",
     "versions",
+    "workers",
     "working_changes",
     "working_documents",
     "working_requests",
