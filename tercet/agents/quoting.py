@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rank_bm25 import BM25Plus
 
-from tercet.ingestion.sentences import sentence_starts
+from tercet.models.sentences import sentence_starts
 from tercet.models.lexical import Analyzer
 
 if TYPE_CHECKING:
