@@ -33,9 +33,12 @@ if TYPE_CHECKING:
         Scope,
         SearchResult,
     )
+    from tercet.retrieval.compression import Compressed, Compressor, Passage
+    from tercet.retrieval.history import CompressedHistory, Turn, compress_history
     from tercet.retrieval.semantic import SemanticRetriever
     from tercet.settings import (
         ChunkingConfig,
+        CompressionConfig,
         LexicalConfig,
         ParsingConfig,
         ParsingLimits,
@@ -53,6 +56,10 @@ _HOME = {
     "Chunk": "tercet.records",
     "ChunkingConfig": "tercet.settings",
     "Citation": "tercet.records",
+    "Compressed": "tercet.retrieval.compression",
+    "CompressedHistory": "tercet.retrieval.history",
+    "CompressionConfig": "tercet.settings",
+    "Compressor": "tercet.retrieval.compression",
     "Document": "tercet.records",
     "DocumentFilter": "tercet.records",
     "Embedder": "tercet.models.embedding",
@@ -63,6 +70,7 @@ _HOME = {
     "Memory": "tercet.memory.memory",
     "ParsingConfig": "tercet.settings",
     "ParsingLimits": "tercet.settings",
+    "Passage": "tercet.retrieval.compression",
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",
@@ -72,9 +80,11 @@ _HOME = {
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
+    "Turn": "tercet.retrieval.history",
     "UnpackingLimits": "tercet.settings",
     "WebLimits": "tercet.settings",
     "WebOptions": "tercet.settings",
+    "compress_history": "tercet.retrieval.history",
     "ingest": "tercet.ingestion.pipeline",
 }
 
@@ -84,6 +94,10 @@ __all__ = [
     "Chunk",
     "ChunkingConfig",
     "Citation",
+    "Compressed",
+    "CompressedHistory",
+    "CompressionConfig",
+    "Compressor",
     "Document",
     "DocumentFilter",
     "Embedder",
@@ -94,6 +108,7 @@ __all__ = [
     "Memory",
     "ParsingConfig",
     "ParsingLimits",
+    "Passage",
     "Progress",
     "Provenance",
     "Quote",
@@ -103,9 +118,11 @@ __all__ = [
     "SemanticMemory",
     "SemanticRetriever",
     "TercetError",
+    "Turn",
     "UnpackingLimits",
     "WebLimits",
     "WebOptions",
+    "compress_history",
     "ingest",
 ]
 

@@ -66,7 +66,7 @@ _KINDS: dict[SpanKind, str] = {
     "negation": _NEGATION,
 }
 _ANY = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
-_SPACED = re.compile("|".join(f"(?P<{kind}>{_KINDS[kind]})" for kind in ("code", "link", "date")))  # type: ignore[index]
+_SPACED = re.compile("|".join(f"(?P<{kind}>{_KINDS[kind]})" for kind in ("code", "link", "date")))
 _MAY_BE_SPACED = re.compile(r"[`~\[]|\d\.? \w")
 
 

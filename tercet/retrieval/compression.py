@@ -162,7 +162,9 @@ class Compressor:
         """
         _check(passages, budget)
         ordered = _in_source_order(passages)
-        sources = Sources([passage.text for passage in ordered], [passage.label for passage in ordered])
+        sources = Sources(
+            [passage.text for passage in ordered], [passage.label and f"{passage.label}\n" for passage in ordered]
+        )
         pieces = [
             Piece(place, number, unit)
             for place, passage in enumerate(ordered)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 OMITTED = " … "
 """Stands where something was left out within a passage."""
 _OMITTED_LINES = "\n…\n"
-_BETWEEN = "\n\n"
 _SMALL = 400
 """Code points up to which a unit enters whatever was kept before it."""
 
@@ -57,6 +56,8 @@ class Sources(NamedTuple):
 
     texts: Sequence[str]
     labels: Sequence[str]
+    between: str = "\n\n"
+    """Written between two passages."""
 
 
 def entry_order(pieces: Sequence[Piece], ranked: Iterable[int]) -> list[int]:
@@ -151,9 +152,8 @@ def _written(sources: Sources, previous: Piece | None, piece: Piece) -> str:
 def _before(sources: Sources, previous: Piece | None, piece: Piece) -> str:
     text, unit = sources.texts[piece.passage], piece.unit
     if previous is None or previous.passage != piece.passage:
-        label = sources.labels[piece.passage]
-        opening = (_BETWEEN if previous is not None else "") + (f"{label}\n" if label else "")
-        return opening + (_header(text, unit))
+        opening = sources.labels[piece.passage] + _header(text, unit)
+        return opening if previous is None else sources.between + opening
     behind = previous.unit
     if unit.lead is not None and behind.lead != unit.lead:
         return _gap(text, behind, unit.lead[0], block=True) + _header(text, unit)

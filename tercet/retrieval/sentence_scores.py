@@ -126,7 +126,7 @@ def _better_neighbour(scores: Sequence[float], passages: Sequence[int]) -> list[
 def _bridges(
     base: Sequence[float], words: Sequence[frozenset[str]], candidates: Candidates, scorer: PassageScorer
 ) -> list[float]:
-    """How strongly the best sentences point to each passage by its title: the second step of a question in two steps."""
+    """How strongly the best sentences point to each passage by its title: the second step of a question in two."""
     reached = [0.0] * len(candidates.titles)
     titles = [frozenset(terms) for terms in candidates.titles]
     # fsum: the order of a set must not show in the last digit of a score.

@@ -14,7 +14,7 @@ from tercet.models.protected_spans import uncuttable_spans
 from tercet.models.sentences import sentence_starts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 UnitKind = Literal["sentence", "item", "row", "code", "heading"]
 
@@ -153,11 +153,9 @@ def _code(text: str, lines: list[_Line]) -> Iterator[Unit]:
         return
     start = lines[0].start
     for number, line in enumerate(lines[1:], start=1):
-        room = line.end - start > LONGEST_BLOCK // 2
-        if room and not lines[number - 1].text.strip(" \t\n)]};,`~"):
-            yield from _trimmed(text, start, line.start, "code")
-            start = line.start
-        elif line.end - start > LONGEST_BLOCK:
+        size = line.end - start
+        paragraph = size > LONGEST_BLOCK // 2 and not lines[number - 1].text.strip(" \t\n)]};,`~")
+        if paragraph or size > LONGEST_BLOCK:
             yield from _trimmed(text, start, line.start, "code")
             start = line.start
     yield from _trimmed(text, start, lines[-1].end, "code")
@@ -177,7 +175,7 @@ def _prose(text: str, lines: Sequence[_Line]) -> Iterator[Unit]:
         yield from _trimmed(text, cut, until, "sentence")
 
 
-def _inside(text: str, offset: int):  # noqa: ANN202 - a predicate over offsets
+def _inside(text: str, offset: int) -> Callable[[int], bool]:
     spans = list(uncuttable_spans(text))
     starts = [span.start + offset for span in spans]
 
