@@ -24,12 +24,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tercet import CompressionConfig, Document, Embedder, LexicalConfig, Memory, SemanticRetriever, ingest
+from tercet import (
+    CompressionConfig,
+    Compressor,
+    Document,
+    Embedder,
+    LexicalConfig,
+    Memory,
+    Passage,
+    SemanticRetriever,
+    ingest,
+)
 from tercet.models.embedding import resolve_embedder
 from tercet.models.lexical import Analyzer
 from tercet.models.passage_scores import PassageScorer
 from tercet.models.sentences import sentence_starts
-from tercet.retrieval.compression import Compressor, Passage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
         Scope,
         SearchResult,
     )
-    from tercet.retrieval.compression import Compressed, Compressor, Passage
+    from tercet.retrieval.compressed import Compressed, Passage
+    from tercet.retrieval.compression import Compressor
     from tercet.retrieval.history import CompressedHistory, Turn, compress_history
     from tercet.retrieval.semantic import SemanticRetriever
     from tercet.settings import (
@@ -56,7 +57,7 @@ _HOME = {
     "Chunk": "tercet.records",
     "ChunkingConfig": "tercet.settings",
     "Citation": "tercet.records",
-    "Compressed": "tercet.retrieval.compression",
+    "Compressed": "tercet.retrieval.compressed",
     "CompressedHistory": "tercet.retrieval.history",
     "CompressionConfig": "tercet.settings",
     "Compressor": "tercet.retrieval.compression",
@@ -70,7 +71,7 @@ _HOME = {
     "Memory": "tercet.memory.memory",
     "ParsingConfig": "tercet.settings",
     "ParsingLimits": "tercet.settings",
-    "Passage": "tercet.retrieval.compression",
+    "Passage": "tercet.retrieval.compressed",
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tercet.models.sentences import sentence_starts
 from tercet.models.lexical import Analyzer
 from tercet.models.passage_scores import PassageScorer
+from tercet.models.sentences import sentence_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What must not be cut or changed when text is shortened: code, links, citations, dates, identifiers, numbers, negations.
+"""What must not be cut or changed when text is shortened: code, links, citations, dates, identifiers, numbers, "not".
 
 Every repetition is bounded, so that time is linear in the text, whatever it holds.
 """

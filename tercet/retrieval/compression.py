@@ -1,118 +1,23 @@
-"""Query-aware compression: the sentences of retrieved passages that a question needs, word for word, within a budget."""
+"""Query-aware compression: the sentences of passages that a question needs, word for word, within a budget."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tercet.errors import InputError
 from tercet.models.lexical import Analyzer
+from tercet.retrieval.compressed import Compressed, DroppedSentence, Excerpt, Passage, Sentence
 from tercet.retrieval.excerpts import Counter, Piece, Sources, arranged, entry_order, fit
 from tercet.retrieval.near_duplicates import near_duplicates
 from tercet.retrieval.sentence_scores import Candidates, ScoreParts, score_sentences
-from tercet.retrieval.units import UnitKind, find_units
+from tercet.retrieval.units import find_units
 from tercet.settings import CompressionConfig, LexicalConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tercet.models.embedding import Embedder
-    from tercet.records import Hit
-
-Reason = Literal["budget", "near-duplicate", "low score"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """A retrieved text to compress."""
-
-    id: str
-    text: str
-    score: float = 0.0
-    """What retrieval gave it; only differences count."""
-    title: str = ""
-    """Title and headings: words that all its sentences are about."""
-    label: str = ""
-    """Written on a line of its own above what is kept of it, and counted; such as a citation."""
-    source: str = ""
-    """What it was cut from. Passages of one source are shown in the order of ``start``."""
-    start: int = 0
-    """Its offset in the source."""
-
-    @classmethod
-    def from_hit(cls, hit: Hit, *, label: str = "") -> Passage:
-        """The passage of a hit, with the headings above it as its title."""
-        citation = hit.citation
-        return cls(
-            id=hit.chunk_id,
-            text=hit.text,
-            score=hit.score,
-            title=" ".join(dict.fromkeys((citation.title, *citation.heading_path))).strip(),
-            label=label,
-            source=f"{citation.corpus}/{citation.uri}",
-            start=citation.start,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sentence:
-    """A unit of a passage: a sentence, a list item, a row of a table, a block of code or a heading, never a part of one."""
-
-    passage_id: str
-    start: int
-    end: int
-    """``passage.text[start:end] == text``."""
-    text: str
-    kind: UnitKind
-    rank: int
-    """1 is what enters first; a kept one has a better rank than any that was dropped for the budget."""
-    score: ScoreParts
-    header: tuple[int, int] | None = None
-    """Rows of a table: where in the passage the header stands that is shown above them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DroppedSentence:
-    """A sentence that was left out, and why."""
-
-    sentence: Sentence
-    reason: Reason
-    duplicate_of: Sentence | None = None
-    """The one that says the same, where that is the reason; it may have been dropped for the budget itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excerpt:
-    """What was kept of one passage."""
-
-    passage_id: str
-    text: str
-    """Its label and its sentences, with " … " where something was left out."""
-    sentences: tuple[Sentence, ...]
-    """In the order of the passage."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compressed:
-    """The sentences kept, in the order of their sources, and those dropped, best first."""
-
-    excerpts: tuple[Excerpt, ...]
-    dropped: tuple[DroppedSentence, ...]
-    tokens: int
-    """Of ``text``, by ``counter``; at most ``budget``."""
-    budget: int
-    counter: str
-
-    @property
-    def text(self) -> str:
-        """What goes into a prompt: the excerpts, a blank line between them."""
-        return "\n\n".join(excerpt.text for excerpt in self.excerpts)
-
-    @property
-    def kept(self) -> tuple[Sentence, ...]:
-        """All kept sentences, in the order in which they are shown."""
-        return tuple(sentence for excerpt in self.excerpts for sentence in excerpt.sentences)
 
 
 class Compressor:
@@ -196,7 +101,7 @@ class Compressor:
             )
             for rank, number in enumerate(order, start=1)
         ]
-        by_piece = {number: sentence for number, sentence in zip(order, sentences, strict=True)}
+        by_piece = dict(zip(order, sentences, strict=True))
         excerpts = _excerpts(sources, {pieces[number]: by_piece[number] for number in order[:count]})
         dropped = tuple(
             DroppedSentence(

@@ -99,9 +99,9 @@ def _length(piece: Piece) -> int:
 def fit(sources: Sources, pieces: Sequence[Piece], order: Sequence[int], *, budget: int, counter: Counter) -> int:
     """How many pieces, from the front of ``order``, fit into a budget.
 
-    A bound from the counts of single pieces, which grows with the budget, says how far to look; the longest prefix up to
-    there whose rendered text is counted within the budget is taken. Both make the answer grow with the budget, whatever
-    the counter is.
+    A bound from the counts of single pieces, which grows with the budget, says how far to look; the longest prefix up
+    to there whose rendered text is counted within the budget is taken. Both make the answer grow with the budget,
+    whatever the counter is.
     """
     # Counts of parts may exceed the count of the whole by a little; looking a little too far costs only a second count.
     room = budget + budget // 32 + 4

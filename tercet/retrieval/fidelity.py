@@ -1,4 +1,4 @@
-"""A rewriting is used only when it lost and invented nothing: the gate between an extract and a model's shorter version."""
+"""The gate between an extract and a model's shorter version, which is used only if it lost and invented nothing."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class FidelityGate:
         if extract.strip() and not rewriting.strip():
             return "the rewriting is empty"
         had, has = _protected(extract), _protected(rewriting)
-        for (kind, value), _ in had.items():
+        for kind, value in had:
             if kind != "negation" and (kind, value) not in has:
                 return f"{kind} {value!r} is missing"
-        for (kind, value), _ in has.items():
+        for kind, value in has:
             if kind != "negation" and (kind, value) not in had:
                 return f"{kind} {value!r} is new"
         before, after = _negations(had), _negations(has)

@@ -1,8 +1,8 @@
 """Sentences that say the same in the same words: the better one stays.
 
 Two texts are near-duplicates when nine of ten of their terms are the same and they agree in every number, date,
-identifier and negation. Pairs are found by prefix filtering (Bayardo, Ma and Srikant, 2007): texts that similar share at
-least one of their rarest terms, so that few pairs are compared.
+identifier and negation. Pairs are found by prefix filtering (Bayardo, Ma and Srikant, 2007): texts that are so alike
+share at least one of their rarest terms, so that few pairs are compared.
 """
 
 from __future__ import annotations

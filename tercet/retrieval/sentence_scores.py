@@ -1,4 +1,4 @@
-"""What a sentence is worth for a question: its words, its neighbours, its passage, what leads to it, and its meaning."""
+"""What a sentence is worth for a question: by its words, its neighbours, its passage, what leads to it, its meaning."""
 
 from __future__ import annotations
 

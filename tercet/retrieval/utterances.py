@@ -3,6 +3,7 @@
 Words are English and German. They add to what holds in any language: numbers, dates, identifiers, names.
 """
 
+# ruff: noqa: RUF001 - curly apostrophes are what people write
 from __future__ import annotations
 
 import re
@@ -16,13 +17,14 @@ _DECISION = (
     r"|endgültig|festgelegt|genehmigt|abgelehnt"
 )
 _CORRECTION = (
-    r"actually|correction|scratch that|i meant|instead|no longer|not .{1,40}, but|changed my mind|change of plan|moved to"
-    r"|rather than|update:|i misspoke|was wrong|korrektur|stattdessen|nicht mehr|ich meinte|sondern|doch nicht|verschoben"
-    r"|geändert|eigentlich"
+    r"actually|correction|scratch that|i meant|instead|no longer|not .{1,40}, but|changed my mind|change of plan"
+    r"|moved to|rather than|update:|i misspoke|was wrong|korrektur|stattdessen|nicht mehr|ich meinte|sondern|doch nicht"
+    r"|verschoben|geändert|eigentlich"
 )
 _COMMITMENT = (
-    r"i['’]ll|i will|we['’]ll|we will|will (?:send|write|own|call|bring|handle)|deadline|due|must|by (?:mon|tues|wednes|thurs"
-    r"|fri|satur|sun)day|owns?|responsible|promise\w*|ich werde|wir werden|spätestens|frist|muss|müssen|bis zum|zuständig"
+    r"i['’]ll|i will|we['’]ll|we will|will (?:send|write|own|call|bring|handle)|deadline|due|must|by (?:mon|tues|wednes"
+    r"|thurs|fri|satur|sun)day|owns?|responsible|promise\w*|ich werde|wir werden|spätestens|frist|muss|müssen|bis zum"
+    r"|zuständig"
 )
 _PREFERENCE = (
     r"prefers?|favou?rite|always|never|don['’]t (?:use|want|like)|i (?:like|love|hate|want)|allerg\w+|vegetarian|vegan"
@@ -36,8 +38,8 @@ _FACT = (
 )
 _FILLER = (
     r"let me think|let['’]s think|thinking (?:about|aloud)|hmm+|on (?:the )?(?:one|other) hand|in general|generally"
-    r"|it depends|thanks?|thank you|sure|great|of course|you['’]re welcome|no problem|sounds good|happy to|hello|hi|good"
-    r" (?:morning|point|question|idea)|interesting|i see|i (?:think|guess|suppose|wonder)|maybe|perhaps|might|could"
+    r"|it depends|thanks?|thank you|sure|great|of course|you['’]re welcome|no problem|sounds good|happy to|hello|hi"
+    r"|good (?:morning|point|question|idea)|interesting|i see|i (?:think|guess|suppose|wonder)|maybe|perhaps|might|could"
     r"|consider(?:ing)?|step by step|one option|alternatively|trade-?offs?|worth (?:noting|exploring|thinking)|arguably"
     r"|lass mich|mal sehen|überleg\w*|vielleicht|danke|gern(?:e)?|klar|hallo|guten (?:morgen|tag)|ich (?:denke|glaube)"
     r"|könnte\w*|einerseits|andererseits|kommt darauf an|grundsätzlich|interessant|stimmt"

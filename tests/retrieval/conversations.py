@@ -10,7 +10,7 @@ PROJECT = (
     ("Let me think this through step by step. ", "Good point, thanks. ", "I see, that could work in general. "),
     (
         "On the one hand a queue might smooth out the load, on the other hand it could hide slow consumers from us.",
-        "One option is to consider how teams usually approach this, because the trade-offs depend on many small things.",
+        "One option is to consider how teams usually approach this, as the trade-offs depend on many small things.",
         "I wonder whether the usual advice applies here, since most guides assume a much larger group of people.",
         "It might be worth exploring what happens when the cache grows cold and every request falls through to disk.",
         "Generally speaking, simple designs age better than clever ones, although it depends on who maintains them.",
