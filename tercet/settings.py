@@ -95,7 +95,7 @@ class CompressionConfig:
     """Of the passage's retrieval score, stretched from 0 (worst passage) to 1 (best)."""
     neighbour_weight: float = 0.3
     """Of the words of the better neighbour in the same passage."""
-    bridge_weight: float = 1.0
+    bridge_weight: float = 2.0
     """Of a passage whose title is named in one of the best sentences of another: for questions in two steps."""
     dense_weight: float = 1.0
     """Of the cosine with the question, where an embedder is given."""
