@@ -40,7 +40,8 @@ _FILLER = (
     r"let me think|let['’]s think|thinking (?:about|aloud)|hmm+|on (?:the )?(?:one|other) hand|in general|generally"
     r"|it depends|thanks?|thank you|sure|great|of course|you['’]re welcome|no problem|sounds good|happy to|hello|hi"
     r"|good (?:morning|point|question|idea)|interesting|i see|i (?:think|guess|suppose|wonder)|maybe|perhaps|might"
-    r"|could|consider(?:ing)?|step by step|one option|alternatively|trade-?offs?|worth (?:noting|exploring|thinking)|arguably"
+    r"|could|consider(?:ing)?|step by step|one option|alternatively|trade-?offs?|worth (?:noting"
+    r"|exploring|thinking)|arguably"
     r"|lass mich|mal sehen|überleg\w*|vielleicht|danke|gern(?:e)?|klar|hallo|guten (?:morgen|tag)|ich (?:denke|glaube)"
     r"|könnte\w*|einerseits|andererseits|kommt darauf an|grundsätzlich|interessant|stimmt"
 )
