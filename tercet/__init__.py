@@ -36,10 +36,14 @@ if TYPE_CHECKING:
         Scope,
         SearchResult,
     )
+    from tercet.retrieval.compressed import Compressed, Passage
+    from tercet.retrieval.compression import Compressor
+    from tercet.retrieval.history import CompressedHistory, Turn, compress_history
     from tercet.retrieval.semantic import SemanticRetriever
     from tercet.retrieval.working import WorkingRetriever
     from tercet.settings import (
         ChunkingConfig,
+        CompressionConfig,
         LexicalConfig,
         ParsingConfig,
         ParsingLimits,
@@ -57,6 +61,10 @@ _HOME = {
     "Chunk": "tercet.records",
     "ChunkingConfig": "tercet.settings",
     "Citation": "tercet.records",
+    "Compressed": "tercet.retrieval.compressed",
+    "CompressedHistory": "tercet.retrieval.history",
+    "CompressionConfig": "tercet.settings",
+    "Compressor": "tercet.retrieval.compression",
     "Document": "tercet.records",
     "DocumentFilter": "tercet.records",
     "Embedder": "tercet.models.embedding",
@@ -67,6 +75,7 @@ _HOME = {
     "Memory": "tercet.memory.memory",
     "ParsingConfig": "tercet.settings",
     "ParsingLimits": "tercet.settings",
+    "Passage": "tercet.retrieval.compressed",
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",
@@ -77,12 +86,14 @@ _HOME = {
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
+    "Turn": "tercet.retrieval.history",
     "UnpackingLimits": "tercet.settings",
     "WebLimits": "tercet.settings",
     "WebOptions": "tercet.settings",
     "WorkingDocument": "tercet.memory.working.records",
     "WorkingMemory": "tercet.memory.working.memory",
     "WorkingRetriever": "tercet.retrieval.working",
+    "compress_history": "tercet.retrieval.history",
     "ingest": "tercet.ingestion.pipeline",
 }
 
@@ -92,6 +103,10 @@ __all__ = [
     "Chunk",
     "ChunkingConfig",
     "Citation",
+    "Compressed",
+    "CompressedHistory",
+    "CompressionConfig",
+    "Compressor",
     "Document",
     "DocumentFilter",
     "Embedder",
@@ -102,6 +117,7 @@ __all__ = [
     "Memory",
     "ParsingConfig",
     "ParsingLimits",
+    "Passage",
     "Progress",
     "Provenance",
     "Quote",
@@ -112,12 +128,14 @@ __all__ = [
     "SemanticMemory",
     "SemanticRetriever",
     "TercetError",
+    "Turn",
     "UnpackingLimits",
     "WebLimits",
     "WebOptions",
     "WorkingDocument",
     "WorkingMemory",
     "WorkingRetriever",
+    "compress_history",
     "ingest",
 ]
 

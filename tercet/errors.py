@@ -9,6 +9,7 @@
     │   ├── SourceError               a file or folder that cannot be ingested as named
     │   ├── ParseError                one file whose content could not be turned into text
     │   ├── DeletionRefusedError      a run would remove more than the caller allowed
+    │   ├── BudgetError               what must be kept needs more tokens than there are
     │   ├── BackupError               a backup that is damaged, or a target that is not empty
     │   ├── DocumentNotFoundError     no working document under this key that the scope sees
     │   ├── DocumentExistsError       a working document under this key is there already
@@ -83,6 +84,10 @@ class ParseError(InputError):
 
 class DeletionRefusedError(InputError):
     """A run would remove more documents than the caller allowed; nothing was changed."""
+
+
+class BudgetError(InputError):
+    """What must be kept whole needs more tokens than the budget has."""
 
 
 class BackupError(InputError):

@@ -88,6 +88,32 @@ class RetrievalConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompressionConfig:
+    """How the sentences of passages are ranked when they are compressed. The words of a sentence weigh at most 1."""
+
+    parent_weight: float = 1.5
+    """Of the passage's retrieval score, stretched from 0 (worst passage) to 1 (best)."""
+    neighbour_weight: float = 0.3
+    """Of the words of the better neighbour in the same passage."""
+    bridge_weight: float = 2.0
+    """Of a passage whose title is named in one of the best sentences of another: for questions in two steps."""
+    dense_weight: float = 1.0
+    """Of the cosine with the question, where an embedder is given."""
+    dense_candidates: int = 32
+    """Sentences that are embedded, at most."""
+    floor: float = 0.0
+    """Sentences below this share of the best score are dropped however large the budget is; 0 keeps all."""
+
+    def __post_init__(self) -> None:
+        if min(self.parent_weight, self.neighbour_weight, self.bridge_weight, self.dense_weight) < 0:
+            raise ConfigurationError("weights of compression must not be negative.", remedy="0 switches a part off.")
+        if self.dense_candidates < 1:
+            raise ConfigurationError(f"dense_candidates must be at least 1, got {self.dense_candidates}.")
+        if not 0 <= self.floor <= 1:
+            raise ConfigurationError(f"the floor is a share of the best score, between 0 and 1, got {self.floor}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParsingLimits:
     """What one file may cost before it fails alone."""
 

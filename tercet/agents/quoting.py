@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rank_bm25 import BM25Plus
-
-from tercet.ingestion.sentences import sentence_starts
 from tercet.models.lexical import Analyzer
+from tercet.models.passage_scores import PassageScorer
+from tercet.models.sentences import sentence_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +39,7 @@ def best_passages(question: str, hits: Sequence[Hit], *, lexical: LexicalConfig,
     terms = [analyzer.terms(text) for _, _, text in passages]
     if not asked or not any(terms):
         return []
-    scores = BM25Plus([words or [""] for words in terms]).get_scores(asked).tolist()
+    scores = PassageScorer(terms).scores(asked)
     order = sorted(range(len(passages)), key=lambda number: (-scores[number], number))
     chosen: list[int] = []
     said: set[str] = set()

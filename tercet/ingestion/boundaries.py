@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from tercet.ingestion.sentences import sentence_starts
+from tercet.models.sentences import sentence_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

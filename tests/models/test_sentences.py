@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tercet.ingestion.sentences import sentence_starts
+from tercet.models.sentences import sentence_starts
 
 
 def sentences(text: str) -> list[str]:
