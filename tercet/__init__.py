@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tercet.agents.quoting import Quote
     from tercet.errors import TercetError
     from tercet.ingestion.pipeline import ingest
+    from tercet.memory.episodes.records import Episode, RecordResult, Turn
+    from tercet.memory.episodic import EpisodicMemory
     from tercet.memory.memory import Memory
     from tercet.memory.semantic import SemanticMemory
     from tercet.models.embedding import Embedder
@@ -56,6 +58,8 @@ _HOME = {
     "Document": "tercet.records",
     "DocumentFilter": "tercet.records",
     "Embedder": "tercet.models.embedding",
+    "Episode": "tercet.memory.episodes.records",
+    "EpisodicMemory": "tercet.memory.episodic",
     "Explanation": "tercet.records",
     "Hit": "tercet.records",
     "IngestReport": "tercet.records",
@@ -66,12 +70,14 @@ _HOME = {
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",
+    "RecordResult": "tercet.memory.episodes.records",
     "RetrievalConfig": "tercet.settings",
     "Scope": "tercet.records",
     "SearchResult": "tercet.records",
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
+    "Turn": "tercet.memory.episodes.records",
     "UnpackingLimits": "tercet.settings",
     "WebLimits": "tercet.settings",
     "WebOptions": "tercet.settings",
@@ -87,6 +93,8 @@ __all__ = [
     "Document",
     "DocumentFilter",
     "Embedder",
+    "Episode",
+    "EpisodicMemory",
     "Explanation",
     "Hit",
     "IngestReport",
@@ -97,12 +105,14 @@ __all__ = [
     "Progress",
     "Provenance",
     "Quote",
+    "RecordResult",
     "RetrievalConfig",
     "Scope",
     "SearchResult",
     "SemanticMemory",
     "SemanticRetriever",
     "TercetError",
+    "Turn",
     "UnpackingLimits",
     "WebLimits",
     "WebOptions",

@@ -40,6 +40,7 @@ from tercet.memory.database import (
     versions,
 )
 from tercet.memory.points import BATCH, batches
+from tercet.memory.schema import episodes
 from tercet.memory.selection import attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
@@ -381,12 +382,13 @@ class SemanticWriter:
             connection.execute(change.values(reweighing=False))
 
     def collect_garbage(self) -> None:
-        """Remove cached vectors that no chunk refers to any more; nothing is written when nothing was removed."""
+        """Remove cached vectors that no chunk and no episode refers to any more; nothing is written when nothing was removed."""
         if self._database.get_meta("garbage") is None:
             return
         with self._database.write() as connection:
             used = exists().where(chunks.c.embed_key == embeddings.c.embed_key)
-            connection.execute(delete(embeddings).where(~used))
+            remembered = exists().where(episodes.c.embed_key == embeddings.c.embed_key)
+            connection.execute(delete(embeddings).where(~used, ~remembered))
             connection.execute(delete(meta).where(meta.c.key == "garbage"))
 
     def recover(self) -> None:
