@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import func, select
 
+from tercet.memory.episodes.auditing import AuditFinding, audit
 from tercet.memory.episodes.changes import EpisodeChanges
+from tercet.memory.episodes.consolidating import ConsolidationReport, summarize_conversations
 from tercet.memory.episodes.drafts import Draft, microseconds
 from tercet.memory.episodes.duplicates import repeats
 from tercet.memory.episodes.finding import EpisodeFinder
 from tercet.memory.episodes.indexing import WINDOW, EpisodeIndexer
-from tercet.memory.episodes.reading import history, load, neighbours, rows_of
+from tercet.memory.episodes.reading import history, load, neighbours, open_reviews, rows_of
 from tercet.memory.episodes.records import RecordResult
+from tercet.memory.episodes.retention import Retention, due
 from tercet.memory.episodes.writing import EpisodeWriter, WriteReport
 from tercet.memory.points import batches
 from tercet.memory.schema import embeddings, episodes
+from tercet.memory.scopes import own_scopes, visible_scopes
 from tercet.models.lexical import Analyzer
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tercet.memory.database import Database
+    from tercet.memory.episodes.consolidating import Summarize
     from tercet.memory.episodes.records import (
         Episode,
         EpisodeCandidate,
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
         EpisodeKind,
         EpisodeSelection,
         HistoryEntry,
+        Review,
         StoredEpisode,
         Turn,
     )
@@ -167,8 +173,8 @@ class EpisodicMemory:
         if recalled_from:
             recalled = self.get(recalled_from)
             if repeats(text, [episode.text for episode in recalled]):
-                first = recalled[0].id
-                return RecordResult(id=first, status="recalled", duplicate_of=first)
+                source = next((one for one in recalled if repeats(text, [one.text])), recalled[0])
+                return RecordResult(id=source.id, status="recalled", duplicate_of=source.id)
         report = self._writer.insert(scope, [draft], sources=(*derived_from, *recalled_from), embed=embed)
         return _result(report)
 
@@ -227,7 +233,7 @@ class EpisodicMemory:
         self._claim()
         return self._changes.supersede(old, by, actor=actor, reason=reason)
 
-    def retract(self, id: str, *, effective: datetime | None = None, actor: str = "", reason: str = "") -> int:
+    def retract(self, episode_id: str, *, effective: datetime | None = None, actor: str = "", reason: str = "") -> int:
         """Say that a record was never true; returns the event, which ``undo`` takes.
 
         What says the same and happened up to ``effective`` (default: now) is retracted with it; said again later, it
@@ -235,17 +241,17 @@ class EpisodicMemory:
         """
         self._claim()
         until = None if effective is None else microseconds(effective)
-        return self._changes.retract(id, until, actor=actor, reason=reason)
+        return self._changes.retract(episode_id, until, actor=actor, reason=reason)
 
-    def pin(self, id: str, *, actor: str = "", reason: str = "") -> int:
+    def pin(self, episode_id: str, *, actor: str = "", reason: str = "") -> int:
         """Keep a record from expiring by retention; returns the event."""
         self._claim()
-        return self._changes.pin(id, "pinned", actor=actor, reason=reason)
+        return self._changes.pin(episode_id, "pinned", actor=actor, reason=reason)
 
-    def unpin(self, id: str, *, actor: str = "", reason: str = "") -> int:
+    def unpin(self, episode_id: str, *, actor: str = "", reason: str = "") -> int:
         """Let a record expire again; returns the event."""
         self._claim()
-        return self._changes.pin(id, "unpinned", actor=actor, reason=reason)
+        return self._changes.pin(episode_id, "unpinned", actor=actor, reason=reason)
 
     def undo(self, event: int, *, actor: str = "", reason: str = "") -> int:
         """Reverse one event, as if it had not been; returns the event of the undoing, which can be undone too.
@@ -256,13 +262,90 @@ class EpisodicMemory:
         self._claim()
         return self._changes.undo(event, actor=actor, reason=reason)
 
-    def history(self, id: str) -> list[HistoryEntry]:
+    def history(self, episode_id: str) -> list[HistoryEntry]:
         """What happened to a record, oldest first, beginning with its recording."""
         with self._database.read() as connection:
-            row = rows_of(connection, [id])[id]
+            row = rows_of(connection, [episode_id])[episode_id]
             columns = select(episodes.c.recorded_at, episodes.c.actor).where(episodes.c.id == row)
             recorded_at, actor = connection.execute(columns).one()
-            return history(connection, row, id, recorded_at, actor)
+            return history(connection, row, episode_id, recorded_at, actor)
+
+    def reviews(self, scope: Scope | AnyScope) -> list[Review]:
+        """Pairs of live records that may say the same and wait for a decision, most similar first."""
+        with self._database.read() as connection:
+            return open_reviews(connection, visible_scopes(connection, scope))
+
+    def accept_merge(self, review: int, *, actor: str = "") -> int:
+        """Say that the two records of a review say the same; returns the event, which ``undo`` takes.
+
+        The one that happened last stands for both.
+
+        Raises:
+            InputError: There is no such review.
+        """
+        self._claim()
+        return self._changes.accept_merge(review, actor=actor)
+
+    def reject_merge(self, review: int) -> None:
+        """Say that the two records of a review do not say the same; it is not listed again.
+
+        Raises:
+            InputError: There is no such review.
+        """
+        self._claim()
+        self._changes.reject_merge(review)
+
+    def expire(self, scope: Scope | AnyScope, retention: Retention | None = None, *, actor: str = "") -> list[str]:
+        """Let go of records whose time has come, and of those that a policy does not keep; pinned ones stay.
+
+        Expired records take no slot, are still in ``as_of`` and in ``history``, and their expiry can be undone.
+
+        Args:
+            scope: A ``Scope``: its own records, not those of its ancestors. ``Scope.any``: each scope it covers.
+            retention: The policy; None: only ``expires_at`` counts.
+            actor: For the history.
+
+        Returns:
+            Ids of the records that expired now.
+        """
+        self._claim()
+        with self._database.read() as connection:
+            found = due(connection, own_scopes(connection, scope), retention or Retention(), self._now())
+        for reason in sorted({reason for _, _, reason in found}):
+            self._changes.expire([row for row, _, why in found if why == reason], actor=actor, reason=reason)
+        return [key for _, key, _ in found]
+
+    def consolidate(
+        self,
+        scope: Scope,
+        *,
+        retention: Retention | None = None,
+        summarize: Summarize | None = None,
+        actor: str = "consolidation",
+        embed: bool = True,
+    ) -> ConsolidationReport:
+        """Put the history of a scope in order. Nothing is invented: without ``summarize`` no text is written.
+
+        Args:
+            scope: Its own records, not those of its ancestors.
+            retention: What may go; see ``expire``.
+            summarize: Writes the summary of a conversation from its turns. The summary is derived from them: it has
+                the least trust among them, and is written again once turns are added, superseded or retracted.
+            actor: Of the summaries and expiries.
+            embed: False leaves the vectors of summaries to ``embed_missing``.
+        """
+        self._claim()
+        expired = self.expire(scope, retention, actor=actor)
+        settled = self._changes.settle(scope)
+        made = summarize_conversations(self, scope, summarize, actor=actor, embed=embed) if summarize else ()
+        with self._database.read() as connection:
+            waiting = len(open_reviews(connection, own_scopes(connection, scope)))
+        return ConsolidationReport(settled=settled, expired=tuple(expired), summaries=made, reviews=waiting)
+
+    def audit(self, scope: Scope | AnyScope) -> list[AuditFinding]:
+        """What may be wrong with the records of a scope; nothing is changed."""
+        with self._database.read() as connection:
+            return audit(connection, own_scopes(connection, scope), self._now())
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -374,10 +457,10 @@ class EpisodicMemory:
         with self._database.read() as connection:
             return load(connection, rows)
 
-    def neighbours(self, id: str, *, before: int = 1, after: int = 1) -> list[Episode]:
+    def neighbours(self, episode_id: str, *, before: int = 1, after: int = 1) -> list[Episode]:
         """The turns around one in its conversation, in order, itself included; outside of one, itself alone."""
         with self._database.read() as connection:
-            rows = neighbours(connection, rows_of(connection, [id])[id], before=before, after=after)
+            rows = neighbours(connection, rows_of(connection, [episode_id])[episode_id], before=before, after=after)
             found = load(connection, rows)
         return [found[row].episode for row in rows]
 

@@ -382,7 +382,7 @@ class SemanticWriter:
             connection.execute(change.values(reweighing=False))
 
     def collect_garbage(self) -> None:
-        """Remove cached vectors that no chunk and no episode refers to any more; nothing is written when nothing was removed."""
+        """Remove cached vectors that no chunk and no episode refers to; nothing is written when nothing was removed."""
         if self._database.get_meta("garbage") is None:
             return
         with self._database.write() as connection:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from tercet.errors import InputError
 from tercet.memory.episodes.folding import Event, active_events
 from tercet.memory.episodes.projection import EVENTS, refold
 from tercet.memory.episodes.reading import rows_of
+from tercet.memory.episodes.records import State
 from tercet.memory.points import batches
 from tercet.memory.schema import episode_events, episode_reviews, episodes, scopes
+from tercet.memory.scopes import scope_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Connection
 
     from tercet.memory.database import Database
     from tercet.memory.episodes.indexing import EpisodeIndexer
+    from tercet.records import Scope
 
 
 class Change(NamedTuple):
@@ -109,6 +112,18 @@ class EpisodeChanges:
                 touched = refold(self._database, connection, some)
             self._indexer.sync(touched)
 
+    def settle(self, scope: Scope) -> int:
+        """Fold a whole scope again; returns how many records were not what their history says."""
+        with self._database.write() as connection:
+            row = scope_id(self._database, connection, scope)
+            decides = or_(episodes.c.same_key.is_not(None), episodes.c.state != int(State.LIVE))
+            query = select(episodes.c.id).where(episodes.c.scope_id == row, decides)
+            rows = list(connection.execute(query).scalars())
+            self._lock(connection, rows[:1])
+            touched = refold(self._database, connection, rows)
+        self._indexer.sync(touched)
+        return len(touched)
+
     def accept_merge(self, review: int, *, actor: str) -> int:
         """See ``EpisodicMemory.accept_merge``."""
         with self._database.write() as connection:
@@ -143,10 +158,10 @@ class EpisodeChanges:
         event = int(connection.execute(statement.returning(episode_events.c.id)).scalar_one())
         return event, refold(self._database, connection, [change.row])
 
-    def _lock(self, connection: Connection, rows: Sequence[int] | object) -> None:
+    def _lock(self, connection: Connection, rows: Iterable[int]) -> None:
         """Writers of one scope take turns."""
         if self._database.dialect == "postgresql":
-            of = select(episodes.c.scope_id).where(episodes.c.id.in_(list(rows)))  # type: ignore[call-overload]
+            of = select(episodes.c.scope_id).where(episodes.c.id.in_(list(rows)))
             locked = select(scopes.c.id).where(scopes.c.id.in_(of)).order_by(scopes.c.id).with_for_update()
             connection.execute(locked).all()
 

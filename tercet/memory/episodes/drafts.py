@@ -13,10 +13,10 @@ from tercet.memory.episodes.dates import resolve_dates
 from tercet.memory.episodes.duplicates import same_key
 from tercet.memory.episodes.records import KINDS, State
 from tercet.memory.writing import embed_key
-from tercet.models.lexical import TermCounts
 
 if TYPE_CHECKING:
     from tercet.memory.episodes.records import EpisodeKind
+    from tercet.models.lexical import TermCounts
     from tercet.records import Metadata, Scope, Trust
 
 TRUST_ORDER: tuple[Trust, ...] = ("system", "user", "internal", "external")

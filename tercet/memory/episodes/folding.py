@@ -106,7 +106,7 @@ def _groups(known: Mapping[int, Fact], active: Iterable[Event], apart: set[int])
         if fact.same_key is not None and row not in apart:
             parents[root(row)] = root(first.setdefault((fact.scope, fact.subject, fact.same_key), row))
     for event in active:
-        if event.kind == "merged" and event.other in known:
+        if event.kind == "merged" and event.other is not None and event.other in known and event.row in known:
             parents[root(event.row)] = root(event.other)
     groups: dict[int, list[int]] = defaultdict(list)
     for row in known:

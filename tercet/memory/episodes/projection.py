@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from tercet.memory.database import Database
 
-_TIME = case((episodes.c.occurred_at.is_(None), episodes.c.recorded_at), else_=episodes.c.occurred_at)
+TIME = case((episodes.c.occurred_at.is_(None), episodes.c.recorded_at), else_=episodes.c.occurred_at)
 FACTS = select(
     episodes.c.id,
     episodes.c.episode_id,
     episodes.c.scope_id,
     case((episodes.c.kind == "fact", episodes.c.subject), else_=""),
     episodes.c.same_key,
-    _TIME.label("time"),
+    TIME.label("time"),
 )
 EVENTS = select(
     episode_events.c.id,

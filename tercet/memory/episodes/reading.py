@@ -13,9 +13,9 @@ from tercet.errors import InputError
 from tercet.memory.episodes.drafts import moment_of
 from tercet.memory.episodes.folding import Event, active_events
 from tercet.memory.episodes.indexing import AVERAGE_LENGTH
-from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryEntry, State, StoredEpisode
+from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryEntry, Review, State, StoredEpisode
 from tercet.memory.points import batches
-from tercet.memory.schema import episode_entities, episode_events, episode_sources, episodes, scopes
+from tercet.memory.schema import episode_entities, episode_events, episode_reviews, episode_sources, episodes, scopes
 from tercet.memory.scopes import FIELDS, scope_of
 from tercet.models.lexical import TermCounts
 
@@ -165,3 +165,30 @@ def history(connection: Connection, row: int, key: str, recorded_at: int, actor:
             )
         )
     return entries
+
+
+def open_reviews(connection: Connection, scopes: Sequence[int]) -> list[Review]:
+    """Pairs in some scopes that nobody decided and of which both records are live, most similar first."""
+    first, second = episodes.alias("first_episode"), episodes.alias("second_episode")
+    query = (
+        select(episode_reviews.c.id, episode_reviews.c.first, episode_reviews.c.second, episode_reviews.c.similarity)
+        .join(first, first.c.id == episode_reviews.c.first)
+        .join(second, second.c.id == episode_reviews.c.second)
+        .where(
+            episode_reviews.c.rejected.is_(False),
+            first.c.state == int(State.LIVE),
+            second.c.state == int(State.LIVE),
+        )
+    )
+    rows = [row for some in batches(scopes) for row in connection.execute(query.where(first.c.scope_id.in_(some)))]
+    found = load(connection, sorted({key for row in rows for key in (row.first, row.second)}))
+    pairs = [
+        Review(
+            id=row.id,
+            first=found[row.first].episode,
+            second=found[row.second].episode,
+            similarity=row.similarity,
+        )
+        for row in rows
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first.id, pair.second.id))

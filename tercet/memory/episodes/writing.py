@@ -6,6 +6,7 @@ between the two, ``EpisodeIndexer.recover`` writes the points.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -296,7 +297,5 @@ class WriteReport(NamedTuple):
 
 
 def _lower_trust(draft: Draft, sources: Sequence[Trust]) -> Draft:
-    from dataclasses import replace
-
     least = max([draft.trust, *sources], key=TRUST_ORDER.index)
     return replace(draft, trust=least)
