@@ -165,7 +165,7 @@ class EpisodicMemory:
             outcome=outcome,
             importance=importance,
             trust=trust,
-            entities=tuple(entities),
+            entities=entities,
             metadata=metadata or {},
             expires_at=expires_at,
             pinned=pinned,

@@ -15,6 +15,8 @@ from tercet.memory.episodes.records import KINDS, State
 from tercet.memory.writing import embed_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tercet.memory.episodes.records import EpisodeKind
     from tercet.models.lexical import TermCounts
     from tercet.records import Metadata, Scope, Trust
@@ -39,7 +41,7 @@ class Draft:
     ordinal: int = 0
     importance: float = 0.5
     trust: Trust = "user"
-    entities: tuple[str, ...] = ()
+    entities: Sequence[str] = ()
     metadata: Metadata = field(default_factory=dict)
     expires_at: datetime | None = None
     pinned: bool = False

@@ -144,7 +144,7 @@ class EpisodeWriter:
             first = next((ordinal for ordinal in found if ordinal is not None), None)
             if first is not None:
                 raise InputError(
-                    f"Conversation {conversation!r} already has another turn at position {first}; nothing was recorded.",
+                    f"Conversation {conversation!r} has another turn at position {first}; nothing was recorded.",
                     remedy="Give first=, the position of the first of these turns, or name another conversation.",
                 )
 

@@ -16,7 +16,7 @@ The customer prefers email | Customer prefers email
 We've moved to Postgres! | We have moved to Postgres.
 It can't be restored | It cannot be restored
 They won't renew the contract | They will not renew the contract.
-Ada’s key is old | Ada's key is old
+Ada\u2019s key is old | Ada's key is old
 She said “ship it” | She said "ship it"
 Backups run at 02:00 | Backups run at 02:00.
 The budget is 5,000 euros | Budget is 5,000 euros.
@@ -34,7 +34,7 @@ The order was shipped by DHL | Order was shipped by DHL
 Uses a dark theme | Uses dark theme
 Wir nutzen Postgres. | Wir nutzen Postgres
 Der Kunde zahlt per Rechnung. | der Kunde zahlt per Rechnung
-The meeting is in room 4 – bring a badge | The meeting is in room 4 - bring a badge
+The meeting is in room 4 \u2013 bring a badge | The meeting is in room 4 - bring a badge
 Ada works at Initech, and Bob works at Globex | Ada works at Initech and Bob works at Globex
 The password policy couldn't be changed | The password policy could not be changed
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -107,7 +108,7 @@ def test_mentions_are_spans_in_order_and_never_overlap(text: str, said_at: datet
     found = resolve_dates(text, said_at)
 
     assert all(0 <= one.start < one.end <= len(text) and one.first <= one.last for one in found)
-    assert all(one.end <= two.start for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end <= two.start for one, two in pairwise(found))
 
 
 def test_hostile_text_takes_linear_time() -> None:
