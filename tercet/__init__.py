@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tercet.errors import TercetError
     from tercet.ingestion.pipeline import ingest
     from tercet.memory.episodes.records import Episode, RecordResult, Turn
+    from tercet.memory.episodes.retention import Retention
     from tercet.memory.episodic import EpisodicMemory
     from tercet.memory.memory import Memory
     from tercet.memory.semantic import SemanticMemory
@@ -71,6 +72,7 @@ _HOME = {
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",
     "RecordResult": "tercet.memory.episodes.records",
+    "Retention": "tercet.memory.episodes.retention",
     "RetrievalConfig": "tercet.settings",
     "Scope": "tercet.records",
     "SearchResult": "tercet.records",
@@ -106,6 +108,7 @@ __all__ = [
     "Provenance",
     "Quote",
     "RecordResult",
+    "Retention",
     "RetrievalConfig",
     "Scope",
     "SearchResult",
