@@ -71,6 +71,7 @@ class EpisodicMemory:
         self.lexical = lexical
         self.clock = clock
         self._database = database
+        self._index = index
         self._embedder = embedder
         self._fingerprint = fingerprint
         self._claim = claim
@@ -98,6 +99,11 @@ class EpisodicMemory:
     def embedder(self) -> Embedder | None:
         """The embedder of this memory; None when it is searched by words only."""
         return self._embedder()
+
+    @property
+    def index(self) -> VectorIndex:
+        """The vector index, opened on first use."""
+        return self._index()
 
     def _now(self) -> int:
         return microseconds(self.clock())

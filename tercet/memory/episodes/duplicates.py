@@ -62,6 +62,7 @@ def normalized(text: str) -> str:
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).translate(_PLAIN)).strip()
 
 
+@lru_cache(maxsize=4096)
 def words(text: str) -> tuple[str, ...]:
     """Words, numbers and signs of a text; a capital that only opens a sentence is lowered, a contraction spelt out.
 

@@ -183,10 +183,10 @@ class EpisodeIndexer:
 
     def reindex(self, *, progress: Callable[[Progress], None] | None = None) -> int:
         """Drop the index and write every point again; a kill in the middle makes the next opening do it again."""
-        self._database.set_meta(REINDEX_MARK, "1")
-        index = self._rebuild_index()
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(episodes)).scalar_one()
+        self._database.set_meta(REINDEX_MARK, "1")
+        index = self._rebuild_index()
         last, done = -1, 0
         while True:
             with self._database.read() as connection:

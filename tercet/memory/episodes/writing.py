@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from tercet.records import Scope, Trust
 
 
+COMPARED = 32
+"""Texts that a new one is compared with, those that share most bands first: facts of one pattern may be thousands."""
+
+
 class Stored(NamedTuple):
     """What became of one draft."""
 
@@ -244,13 +248,15 @@ class EpisodeWriter:
     def _note_reviews(self, connection: Connection, scope_row: int, row: int, draft: Draft) -> tuple[int, ...]:
         """Put up for review what may say the same; keep the bands of the text for those to come."""
         marks = bands(draft.text)
-        near = select(episodes.c.id, episodes.c.episode_id, episodes.c.text, episodes.c.subject).where(
-            episodes.c.id.in_(
-                select(episode_bands.c.row).where(
-                    episode_bands.c.scope_id == scope_row, episode_bands.c.band.in_(marks)
-                )
-            )
+        shared = (
+            select(episode_bands.c.row)
+            .where(episode_bands.c.scope_id == scope_row, episode_bands.c.band.in_(marks))
+            .group_by(episode_bands.c.row)
+            .order_by(func.count().desc(), episode_bands.c.row)
+            .limit(COMPARED)
         )
+        near = select(episodes.c.id, episodes.c.episode_id, episodes.c.text, episodes.c.subject)
+        near = near.where(episodes.c.id.in_(select(shared.subquery().c.row)))
         own = connection.execute(select(episodes.c.episode_id, episodes.c.same_key).where(episodes.c.id == row)).one()
         near = near.where(episodes.c.same_key != own.same_key).order_by(episodes.c.id)
         found = []

@@ -11,6 +11,8 @@ from tercet.errors import ConfigurationError
 from tercet.memory.backup import backup, restore
 from tercet.memory.episodes.records import Doubt, State
 from tercet.memory.episodes.retention import Retention
+from tercet.memory.health import check
+from tercet.memory.vectors import Point
 from tercet.testing import HashEmbedder
 from tests.memory.episodes.test_episodic import ADA, BOB, DAY, fact, found, similar, texts
 
@@ -163,6 +165,18 @@ def test_a_rebuilt_index_answers_as_before_without_embedding(memory):
     assert memory.episodic.reindex() == 2
     assert (found(memory, "lives"), similar(memory, "lives", entities=["bergen"])) == before
     assert memory.embedder.embedded == embedded + 1  # the query
+
+
+def test_doctor_finds_and_repairs_an_index_that_disagrees(memory):
+    fact(memory, "Ada lives in Oslo")
+    fact(memory, "Ada likes tea")
+    row = next(iter(memory.episodic.index.ids()))
+    memory.episodic.index.delete([row])
+    memory.episodic.index.upsert([Point(id=999, payload={"scope": 1})])
+
+    assert len(check(memory)) == 2
+    assert check(memory, repair=True) == []
+    assert found(memory, "lives") == ["Ada lives in Oslo"]
 
 
 def test_another_embedder_embeds_episodes_again(memory):
