@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sqlalchemy import select
 
 from tercet.errors import InputError
@@ -15,13 +16,22 @@ from tercet.memory.episodes.folding import Event, active_events
 from tercet.memory.episodes.indexing import AVERAGE_LENGTH
 from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryEntry, Review, State, StoredEpisode
 from tercet.memory.points import batches
-from tercet.memory.schema import episode_entities, episode_events, episode_reviews, episode_sources, episodes, scopes
+from tercet.memory.schema import (
+    embeddings,
+    episode_entities,
+    episode_events,
+    episode_reviews,
+    episode_sources,
+    episodes,
+    scopes,
+)
 from tercet.memory.scopes import FIELDS, scope_of
 from tercet.models.lexical import TermCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
     from sqlalchemy import Connection, Row
 
 _BY = episodes.alias("by")
@@ -134,8 +144,25 @@ def neighbours(connection: Connection, row: int, *, before: int, after: int) -> 
     ]
 
 
-def history(connection: Connection, row: int, key: str, recorded_at: int, actor: str) -> list[HistoryEntry]:
+def vectors(connection: Connection, rows: Sequence[int], fingerprint: str | None) -> dict[int, NDArray[np.float32]]:
+    """The dense vectors of records, by row; rows without one are left out."""
+    query = (
+        select(episodes.c.id, embeddings.c.vector)
+        .join(embeddings, embeddings.c.embed_key == episodes.c.embed_key)
+        .where(embeddings.c.fingerprint == fingerprint)
+    )
+    return {
+        row: np.frombuffer(vector, dtype="<f4")
+        for some in batches(list(rows))
+        for row, vector in connection.execute(query.where(episodes.c.id.in_(some)))
+    }
+
+
+def history(connection: Connection, key: str) -> list[HistoryEntry]:
     """What happened to a record, oldest first, beginning with its recording (whose id is 0)."""
+    row = rows_of(connection, [key])[key]
+    columns = select(episodes.c.recorded_at, episodes.c.actor).where(episodes.c.id == row)
+    recorded_at, actor = connection.execute(columns).one()
     recorded = moment_of(recorded_at)
     assert recorded is not None
     entries = [HistoryEntry(id=0, episode=key, kind="recorded", at=recorded, actor=actor)]
