@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tercet.agents.quoting import Quote
     from tercet.errors import TercetError
     from tercet.ingestion.pipeline import ingest
+    from tercet.memory.episodes.records import Episode, RecordResult, Turn
+    from tercet.memory.episodes.retention import Retention
+    from tercet.memory.episodic import EpisodicMemory
     from tercet.memory.memory import Memory
     from tercet.memory.semantic import SemanticMemory
     from tercet.memory.working.memory import WorkingMemory
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     )
     from tercet.retrieval.compressed import Compressed, Passage
     from tercet.retrieval.compression import Compressor
-    from tercet.retrieval.history import CompressedHistory, Turn, compress_history
+    from tercet.retrieval.history import CompressedHistory, Utterance, compress_history
     from tercet.retrieval.semantic import SemanticRetriever
     from tercet.retrieval.working import WorkingRetriever
     from tercet.settings import (
@@ -68,6 +71,8 @@ _HOME = {
     "Document": "tercet.records",
     "DocumentFilter": "tercet.records",
     "Embedder": "tercet.models.embedding",
+    "Episode": "tercet.memory.episodes.records",
+    "EpisodicMemory": "tercet.memory.episodic",
     "Explanation": "tercet.records",
     "Hit": "tercet.records",
     "IngestReport": "tercet.records",
@@ -79,6 +84,8 @@ _HOME = {
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
     "Quote": "tercet.agents.quoting",
+    "RecordResult": "tercet.memory.episodes.records",
+    "Retention": "tercet.memory.episodes.retention",
     "Reference": "tercet.records",
     "RetrievalConfig": "tercet.settings",
     "Scope": "tercet.records",
@@ -86,8 +93,9 @@ _HOME = {
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
-    "Turn": "tercet.retrieval.history",
+    "Turn": "tercet.memory.episodes.records",
     "UnpackingLimits": "tercet.settings",
+    "Utterance": "tercet.retrieval.history",
     "WebLimits": "tercet.settings",
     "WebOptions": "tercet.settings",
     "WorkingDocument": "tercet.memory.working.records",
@@ -110,6 +118,8 @@ __all__ = [
     "Document",
     "DocumentFilter",
     "Embedder",
+    "Episode",
+    "EpisodicMemory",
     "Explanation",
     "Hit",
     "IngestReport",
@@ -121,7 +131,9 @@ __all__ = [
     "Progress",
     "Provenance",
     "Quote",
+    "RecordResult",
     "Reference",
+    "Retention",
     "RetrievalConfig",
     "Scope",
     "SearchResult",
@@ -130,6 +142,7 @@ __all__ = [
     "TercetError",
     "Turn",
     "UnpackingLimits",
+    "Utterance",
     "WebLimits",
     "WebOptions",
     "WorkingDocument",

@@ -298,8 +298,8 @@ def embed(
         if embedder is not None and embedder != opened.embedder_record.spec:
             count = opened.change_embedder(embedder, progress=progress)
         else:
-            count = opened.semantic.embed_missing(progress=progress)
-        missing = opened.semantic.missing_vectors()
+            count = opened.semantic.embed_missing(progress=progress) + opened.episodic.embed_missing(progress=progress)
+        missing = opened.semantic.missing_vectors() + opened.episodic.missing_vectors()
         spec = opened.embedder_record.spec
     if as_json:
         print_json({"embedder": spec, "embedded": count, "vectors_missing": missing})

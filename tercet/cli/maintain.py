@@ -143,7 +143,7 @@ def reindex(
         open_memory(memory, database=database, qdrant=qdrant) as opened,
         progress_shown(quiet=as_json) as progress,
     ):
-        points = opened.semantic.reindex(progress=progress)
+        points = opened.semantic.reindex(progress=progress) + opened.episodic.reindex(progress=progress)
     if as_json:
         print_json({"points": points})
     else:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, versions
 from tercet.memory.points import batches
+from tercet.memory.schema import episodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from tercet.memory.database import Database
     from tercet.memory.memory import Memory
+    from tercet.memory.vectors import VectorIndex
+
+_REPAIR = "Run: tercet doctor --repair (rebuilds the vectors from the database, embeds nothing)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,11 @@ def check(memory: Memory, *, repair: bool = False) -> list[Problem]:
     if index_problems and repair:
         memory.semantic.reindex()
         index_problems = _check_index(memory)
-    return problems + index_problems
+    episode_problems = _check_episodes(memory)
+    if episode_problems and repair:
+        memory.episodic.reindex()
+        episode_problems = _check_episodes(memory)
+    return problems + index_problems + episode_problems
 
 
 def _check_database(database: Database) -> list[Problem]:
@@ -193,19 +201,36 @@ def _check_statistics(database: Database) -> list[Problem]:
 
 
 def _check_index(memory: Memory) -> list[Problem]:
-    index = memory.semantic.index
-    in_index: set[int] = set()
-    last = -1
-    while some := index.ids(after=last):
-        in_index.update(some)
-        last = some[-1]
+    in_index = _ids(memory.semantic.index)
     with memory.database.read() as connection:
         in_database = set(connection.execute(select(chunks.c.id)).scalars())
         stale = set(connection.execute(select(stale_points.c.id)).scalars())
-    remedy = "Run: tercet doctor --repair (rebuilds the vectors from the database, embeds nothing)"
     problems = []
     if missing := in_database - in_index:
-        problems.append(Problem(what=f"{len(missing)} chunks are missing from the vector index", remedy=remedy))
+        problems.append(Problem(what=f"{len(missing)} chunks are missing from the vector index", remedy=_REPAIR))
     if orphans := in_index - in_database - stale:
-        problems.append(Problem(what=f"{len(orphans)} points of the vector index belong to no chunk", remedy=remedy))
+        problems.append(Problem(what=f"{len(orphans)} points of the vector index belong to no chunk", remedy=_REPAIR))
     return problems
+
+
+def _check_episodes(memory: Memory) -> list[Problem]:
+    with memory.database.read() as connection:
+        in_database = set(connection.execute(select(episodes.c.id)).scalars())
+    if not in_database:
+        return []  # the index may never have been made
+    in_index = _ids(memory.episodic.index)
+    problems = []
+    if missing := in_database - in_index:
+        problems.append(Problem(what=f"{len(missing)} episodes are missing from the vector index", remedy=_REPAIR))
+    if orphans := in_index - in_database:
+        problems.append(Problem(what=f"{len(orphans)} points of the vector index belong to no episode", remedy=_REPAIR))
+    return problems
+
+
+def _ids(index: VectorIndex) -> set[int]:
+    found: set[int] = set()
+    last = -1
+    while some := index.ids(after=last):
+        found.update(some)
+        last = some[-1]
+    return found

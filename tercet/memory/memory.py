@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
     from tercet.memory.database import Database
+    from tercet.memory.episodic import EpisodicMemory
     from tercet.memory.ledger import Ledger
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
     from tercet.records import Progress
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
-COLLECTION = "tercet-semantic"
-"""Where a server keeps the vectors of semantic memory."""
+VECTORS = {
+    "semantic": ("corpus", "document"),
+    "episodic": ("scope", "time", "state", "kind", "entity"),
+}
+"""The collections of vectors, each with the integers it is filtered by: a folder below ``vectors/``, or a collection of
+a server, where its name begins with ``tercet-``."""
 LEXICAL_ONLY = "none"
 """Names no embedder: the memory is searched by words, and every result says so."""
 
@@ -67,7 +74,9 @@ class Memory:
         chunking: ChunkingConfig,
         lexical: LexicalConfig,
         durability: Durability,
+        clock: Callable[[], datetime],
     ) -> None:
+        from tercet.memory.episodic import EpisodicMemory  # noqa: PLC0415
         from tercet.memory.ledger import Ledger  # noqa: PLC0415  # SQLAlchemy loads with the first memory, not with tercet
         from tercet.memory.semantic import SemanticMemory  # noqa: PLC0415
         from tercet.memory.working.memory import WorkingMemory  # noqa: PLC0415
@@ -82,8 +91,9 @@ class Memory:
         self._durability = durability
         self._given = embedder
         self._resolved: Embedder | None = None
-        self._index: VectorIndex | None = None
+        self._indexes: dict[str, VectorIndex] = {}
         self._lock: FolderLock | None = None
+        self._opening = threading.RLock()
         self._claimed = False
         self.workers: Workers | None = None
         """The processes that share the database; None: a folder belongs to one process."""
@@ -100,6 +110,16 @@ class Memory:
             lexical=lexical,
             claim=self.claim,
             workers=self.workers,
+        )
+        self.episodic: EpisodicMemory = EpisodicMemory(
+            database,
+            index=lambda: self._open_vectors("episodic"),
+            rebuild_index=lambda: self._rebuild_vectors("episodic"),
+            embedder=lambda: self.embedder,
+            fingerprint=lambda: self.embedder_record.fingerprint,
+            lexical=lexical,
+            clock=clock,
+            claim=self.claim,
         )
         self.ledger: Ledger = Ledger(database, claim=self.claim)
         self.working: WorkingMemory = WorkingMemory(database)
@@ -119,6 +139,7 @@ class Memory:
         durability: Durability = "process",
         create: bool = True,
         read_only: bool = False,
+        clock: Callable[[], datetime] | None = None,
     ) -> Memory:
         """Open a memory, and make it if there is none.
 
@@ -134,6 +155,7 @@ class Memory:
             durability: ``"process"`` survives kill -9, ``"power"`` power loss too.
             create: False: raise if there is nothing yet.
             read_only: For looking only, beside a process that writes; cannot search.
+            clock: What time it is, with a time zone; None: the system's clock. Episodes are recorded at its times.
 
         Raises:
             MemoryNotFoundError: Nothing is there, and it was not to be made.
@@ -165,6 +187,7 @@ class Memory:
                 chunking=_stored(opened, "chunking", chunking, ChunkingConfig()),
                 lexical=_stored(opened, "lexical", lexical, LexicalConfig()),
                 durability=durability,
+                clock=clock or _system_clock,
             )
             if lexical is not None:
                 memory._refuse_other_lexical(lexical)
@@ -238,10 +261,11 @@ class Memory:
         )
 
     def change_embedder(self, embedder: Embedder | str, *, progress: Callable[[Progress], None] | None = None) -> int:
-        """Give the memory another embedder and embed every chunk again; resumable; returns the texts embedded."""
+        """Give the memory another embedder and embed all texts again; resumable; returns the texts embedded."""
         from sqlalchemy import delete, update  # noqa: PLC0415
 
         from tercet.memory.database import chunks, embeddings  # noqa: PLC0415
+        from tercet.memory.schema import episodes  # noqa: PLC0415
 
         resolved: Embedder | None = None
         record = EmbedderRecord(spec=LEXICAL_ONLY, fingerprint=None, dimension=None, max_tokens=None)
@@ -260,10 +284,12 @@ class Memory:
                 self.database.set_meta("reindexing", "1", connection)
                 connection.execute(delete(embeddings).where(embeddings.c.fingerprint != (record.fingerprint or "")))
                 connection.execute(update(chunks).values(embedded=False))
+                connection.execute(update(episodes).values(embedded=False))
             self._given = embedder
             self._resolved = resolved
+            self.episodic.reindex(progress=progress)  # first: the mark above is removed by the other
             self.semantic.reindex(progress=progress)
-        return self.semantic.embed_missing(progress=progress)
+        return self.semantic.embed_missing(progress=progress) + self.episodic.embed_missing(progress=progress)
 
     # -- the index and the lock ----------------------------------------------------------------------------------------
 
@@ -273,17 +299,19 @@ class Memory:
         Raises:
             MemoryLockedError: Another process holds the folder; it is named.
         """
-        if self._claimed:
-            return
-        if self.path is not None:
-            from tercet.memory.lock import FolderLock  # noqa: PLC0415
+        with self._opening:
+            if self._claimed:
+                return
+            if self.path is not None:
+                from tercet.memory.lock import FolderLock  # noqa: PLC0415
 
-            self._lock = FolderLock(self.path)
-            self._lock.acquire()
-        self._claimed = True
-        with self.database.exclusive("settings", wait=True):
-            self._remember()
-        self.semantic.recover()
+                self._lock = FolderLock(self.path)
+                self._lock.acquire()
+            self._claimed = True
+            with self.database.exclusive("settings", wait=True):
+                self._remember()
+            self.episodic.recover()  # first: it reads the mark of an unfinished rebuild, which semantic memory removes
+            self.semantic.recover()
 
     def _remember(self) -> None:
         """Note the settings in the memory, once there is something to remember."""
@@ -294,39 +322,47 @@ class Memory:
             self.database.set_meta("embedder", asdict(self.embedder_record))
 
     def _open_index(self) -> VectorIndex:
-        self.claim()
-        if self._index is None:
-            from tercet.memory.vectors import IndexSpec  # noqa: PLC0415
-
-            spec = IndexSpec(dimension=self.embedder_record.dimension, integers=("corpus", "document"))
-            if self._qdrant is not None:
-                from tercet.memory.server import open_server  # noqa: PLC0415
-
-                with self.database.exclusive("collection", wait=True):  # one of several processes makes it
-                    self._index = open_server(self._qdrant, COLLECTION, spec, api_key=self._qdrant_api_key)
-            else:
-                from tercet.memory.edge import open_edge  # noqa: PLC0415
-
-                self._index = open_edge(self._index_path(), spec, durability=self._durability)
-        return self._index
-
-    def _index_path(self) -> Path:
-        assert self.path is not None, "without a folder the vectors are on a server"
-        return self.path / "vectors" / "semantic"
+        return self._open_vectors("semantic")
 
     def _rebuild_index(self) -> VectorIndex:
-        if self._index is not None:
-            self._index.close()
-            self._index = None
-        if self._qdrant is not None:
-            from tercet.memory.server import drop_server  # noqa: PLC0415
+        return self._rebuild_vectors("semantic")
 
-            drop_server(self._qdrant, COLLECTION, api_key=self._qdrant_api_key)
-        else:
-            from tercet.memory.edge import drop_edge  # noqa: PLC0415
+    def _open_vectors(self, name: str) -> VectorIndex:
+        self.claim()
+        with self._opening:
+            if name not in self._indexes:
+                from tercet.memory.vectors import IndexSpec  # noqa: PLC0415
 
-            drop_edge(self._index_path())
-        return self._open_index()
+                spec = IndexSpec(dimension=self.embedder_record.dimension, integers=VECTORS[name])
+                if self._qdrant is not None:
+                    from tercet.memory.server import open_server  # noqa: PLC0415
+
+                    with self.database.exclusive("collection", wait=True):  # one of several processes makes it
+                        opened = open_server(self._qdrant, f"tercet-{name}", spec, api_key=self._qdrant_api_key)
+                    self._indexes[name] = opened
+                else:
+                    from tercet.memory.edge import open_edge  # noqa: PLC0415
+
+                    self._indexes[name] = open_edge(self._vectors_path(name), spec, durability=self._durability)
+            return self._indexes[name]
+
+    def _vectors_path(self, name: str) -> Path:
+        assert self.path is not None, "without a folder the vectors are on a server"
+        return self.path / "vectors" / name
+
+    def _rebuild_vectors(self, name: str) -> VectorIndex:
+        with self._opening:
+            if name in self._indexes:
+                self._indexes.pop(name).close()
+            if self._qdrant is not None:
+                from tercet.memory.server import drop_server  # noqa: PLC0415
+
+                drop_server(self._qdrant, f"tercet-{name}", api_key=self._qdrant_api_key)
+            else:
+                from tercet.memory.edge import drop_edge  # noqa: PLC0415
+
+                drop_edge(self._vectors_path(name))
+            return self._open_vectors(name)
 
     def _refuse_other_lexical(self, lexical: LexicalConfig) -> None:
         stored = self.database.get_meta("lexical")
@@ -338,9 +374,8 @@ class Memory:
 
     def close(self) -> None:
         """Flush and release everything; a second call does nothing."""
-        if self._index is not None:
-            self._index.close()
-            self._index = None
+        for name in list(self._indexes):
+            self._indexes.pop(name).close()
         if self.workers is not None:
             self.workers.close()
         self.database.close()
@@ -363,6 +398,10 @@ def _stored(database: Database, key: str, given: Config | None, default: Config)
         return given
     value = database.get_meta(key)
     return default if value is None else type(default)(**value)
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def _describe(embedder: Embedder) -> EmbedderRecord:

@@ -47,6 +47,14 @@ def visible_scopes(connection: Connection, reader: Scope | AnyScope) -> list[int
     return list(connection.execute(select(scopes.c.id).where(seen_by(reader)).order_by(scopes.c.id)).scalars())
 
 
+def own_scopes(connection: Connection, owner: Scope | AnyScope) -> list[int]:
+    """Ids of the scopes that are changed in the name of ``owner``: itself without its ancestors, or all it covers."""
+    if not isinstance(owner, Scope):
+        return visible_scopes(connection, owner)
+    row = [scopes.c[name] == (getattr(owner, name) or "") for name in FIELDS]
+    return list(connection.execute(select(scopes.c.id).where(*row)).scalars())
+
+
 def scope_of(row: tuple[str, str, str, str]) -> Scope:
     """The scope of a row (tenant, user, agent, session)."""
     return Scope(**{name: value or None for name, value in zip(FIELDS, row, strict=True)})

@@ -45,7 +45,7 @@ from tercet.memory.database import (
 from tercet.memory.points import BATCH, batches
 from tercet.memory.references import remove_orphans
 from tercet.memory.rows import embed_key, load_vectors, lock_rows, write_files
-from tercet.memory.schema import addresses
+from tercet.memory.schema import addresses, episodes
 from tercet.memory.selection import attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
@@ -460,16 +460,17 @@ class SemanticWriter:
             connection.execute(change.values(reweighing=False))
 
     def collect_garbage(self) -> None:
-        """Remove cached vectors that no chunk refers to any more; nothing is written when nothing was removed."""
+        """Remove cached vectors that no chunk and no episode refers to; nothing is written when nothing was removed."""
         if self._database.get_meta("garbage") is None:
             return
-        used = exists().where(chunks.c.embed_key == embeddings.c.embed_key)
+        unused = ~exists().where(chunks.c.embed_key == embeddings.c.embed_key)
+        unused &= ~exists().where(episodes.c.embed_key == embeddings.c.embed_key)
         with self._database.write() as connection:
             connection.execute(delete(meta).where(meta.c.key == "garbage"))
             # A writer that has just found a vector keeps it locked; one that comes later finds none.
-            free = select(embeddings.c.embed_key).where(~used).with_for_update(skip_locked=True)
+            free = select(embeddings.c.embed_key).where(unused).with_for_update(skip_locked=True)
             for some in batches(list(set(connection.execute(free).scalars()))):
-                connection.execute(delete(embeddings).where(embeddings.c.embed_key.in_(some), ~used))
+                connection.execute(delete(embeddings).where(embeddings.c.embed_key.in_(some), unused))
 
     def recover(self) -> None:
         """Clear away what a dead writer left: pending versions, stale points, half-done weights."""

@@ -23,7 +23,7 @@ _SAME_MATTER = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Utterance:
     """One utterance of a conversation."""
 
     id: str
@@ -70,7 +70,7 @@ class CompressedHistory:
 
 
 def compress_history(
-    turns: Sequence[Turn],
+    turns: Sequence[Utterance],
     budget: int,
     counter: Counter,
     *,
@@ -93,8 +93,8 @@ def compress_history(
     Example:
         >>> from tercet.models.tokens import WordEstimate
         >>> turns = [
-        ...     Turn(id="1", speaker="Ada", text="Let me think. We decided to ship on 3 May."),
-        ...     Turn(id="2", speaker="Bob", text="Great, thanks!"),
+        ...     Utterance(id="1", speaker="Ada", text="Let me think. We decided to ship on 3 May."),
+        ...     Utterance(id="2", speaker="Bob", text="Great, thanks!"),
         ... ]
         >>> compress_history(turns, 16, WordEstimate()).text
         'Ada: We decided to ship on 3 May.'
@@ -157,7 +157,7 @@ def compress_history(
     )
 
 
-def _check(turns: Sequence[Turn], budget: int) -> None:
+def _check(turns: Sequence[Utterance], budget: int) -> None:
     if budget < 0:
         raise InputError(f"The budget is {budget} tokens.", remedy="Give 0 or more.")
     if len({turn.id for turn in turns}) < len(turns):

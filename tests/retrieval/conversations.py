@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tercet.retrieval.history import Turn
+from tercet.retrieval.history import Utterance
 
 PROJECT = (
     ("Let me think this through step by step. ", "Good point, thanks. ", "I see, that could work in general. "),
@@ -80,7 +80,7 @@ GERMAN = (
 STYLES = {"project": PROJECT, "support": SUPPORT, "german": GERMAN}
 
 
-def conversation(style: str, seed: int, *, length: int = 20_000) -> tuple[list[Turn], list[str]]:
+def conversation(style: str, seed: int, *, length: int = 20_000) -> tuple[list[Utterance], list[str]]:
     """Turns of ``length`` code points in all, and the strings that must survive."""
     openers, reasoning, planted = STYLES[style]
     source = random.Random(seed)
@@ -91,5 +91,7 @@ def conversation(style: str, seed: int, *, length: int = 20_000) -> tuple[list[T
     for place, (fact, _) in zip(source.sample(range(len(texts)), k=len(planted)), planted, strict=True):
         before, _, after = texts[place].partition(". ")
         texts[place] = f"{before}. {fact} {after}"
-    turns = [Turn(id=f"t{number}", speaker=("Ada", "Bot")[number % 2], text=text) for number, text in enumerate(texts)]
+    turns = [
+        Utterance(id=f"t{number}", speaker=("Ada", "Bot")[number % 2], text=text) for number, text in enumerate(texts)
+    ]
     return turns, [value for _, value in planted]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tercet.errors import BudgetError, InputError
 from tercet.models.tokens import WordEstimate
-from tercet.retrieval.history import CompressedHistory, Turn, compress_history
+from tercet.retrieval.history import CompressedHistory, Utterance, compress_history
 from tests.retrieval.conversations import STYLES, conversation
 
 
@@ -22,7 +22,7 @@ class Quarters:
 
 
 def compress(*texts: str, budget: int = 200, question: str | None = None) -> CompressedHistory:
-    turns = [Turn(id=str(place), text=text) for place, text in enumerate(texts)]
+    turns = [Utterance(id=str(place), text=text) for place, text in enumerate(texts)]
     return compress_history(turns, budget, Quarters(), question=question)
 
 
@@ -43,12 +43,12 @@ def test_planted_facts_and_decisions_survive_300_of_5000_tokens(style: str, seed
 def test_pinned_turns_stay_byte_for_byte_after_many_turns() -> None:
     constraint = "  Never deploy on Fridays.\n\tAsk  twice before deleting. "
     turns, _ = conversation("project", 9)
-    result = compress_history([Turn(id="c", text=constraint, pinned=True), *turns], 60, Quarters())
+    result = compress_history([Utterance(id="c", text=constraint, pinned=True), *turns], 60, Quarters())
 
     assert constraint in result.text
     assert result.lines[0].pinned
     with pytest.raises(BudgetError, match="pinned"):
-        compress_history([Turn(id="c", text=constraint, pinned=True)], 5, Quarters())
+        compress_history([Utterance(id="c", text=constraint, pinned=True)], 5, Quarters())
 
 
 def test_a_later_correction_replaces_what_it_corrects() -> None:
@@ -80,7 +80,7 @@ def test_the_next_question_decides_what_is_kept_in_a_small_budget() -> None:
 
 def test_one_id_for_two_turns_is_refused() -> None:
     with pytest.raises(InputError):
-        compress_history([Turn(id="a", text="x"), Turn(id="a", text="y")], 5, Quarters())
+        compress_history([Utterance(id="a", text="x"), Utterance(id="a", text="y")], 5, Quarters())
 
 
 @settings(max_examples=60, deadline=None)
@@ -94,7 +94,7 @@ def test_one_id_for_two_turns_is_refused() -> None:
     st.sampled_from([Quarters(), WordEstimate()]),
 )
 def test_any_conversation_fits_and_more_budget_keeps_more(found, one: int, other: int, counter) -> None:
-    turns = [Turn(id=str(place), text=text, speaker="A") for place, (text,) in enumerate(found)]
+    turns = [Utterance(id=str(place), text=text, speaker="A") for place, (text,) in enumerate(found)]
     small, large = (compress_history(turns, budget, counter) for budget in sorted((one, other)))
 
     assert small.tokens == counter.count(small.text) <= small.budget

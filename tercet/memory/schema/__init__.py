@@ -2,6 +2,18 @@
 
 from tercet.memory.schema.batches import batches, claimed_texts, jobs, outcomes, workers
 from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
+from tercet.memory.schema.episodic import (
+    episode_bands,
+    episode_entities,
+    episode_events,
+    episode_frequencies,
+    episode_names,
+    episode_queue,
+    episode_reviews,
+    episode_scopes,
+    episode_sources,
+    episodes,
+)
 from tercet.memory.schema.publishing import addresses, references
 from tercet.memory.schema.scopes import scopes
 from tercet.memory.schema.semantic import (
@@ -28,6 +40,16 @@ __all__ = [
     "corpora",
     "documents",
     "embeddings",
+    "episode_bands",
+    "episode_entities",
+    "episode_events",
+    "episode_frequencies",
+    "episode_names",
+    "episode_queue",
+    "episode_reviews",
+    "episode_scopes",
+    "episode_sources",
+    "episodes",
     "files",
     "frequencies",
     "jobs",

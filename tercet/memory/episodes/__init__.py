@@ -1,0 +1,1 @@
+"""The parts of episodic memory; ``EpisodicMemory`` puts them together."""

@@ -1,0 +1,256 @@
+"""Finding episodes: which ones a search may see, and the candidates of each leg."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import func, select
+
+from tercet.memory.episodes.drafts import microseconds
+from tercet.memory.episodes.projection import states_at
+from tercet.memory.episodes.records import (
+    KINDS,
+    EpisodeCandidate,
+    EpisodeCandidates,
+    EpisodeSelection,
+    State,
+)
+from tercet.memory.points import batches
+from tercet.memory.schema import episode_entities, episode_frequencies, episode_names, episode_scopes, episodes
+from tercet.memory.scopes import visible_scopes
+from tercet.memory.vectors import AnyOf, Between, Condition, SparseVector, VectorFilter
+from tercet.models.lexical import idf, term_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from tercet.memory.database import Database
+    from tercet.memory.episodes.records import EpisodeKind
+    from tercet.memory.vectors import Neighbor, VectorIndex
+    from tercet.records import AnyScope, Scope
+
+SLACK = 32
+"""Candidates asked for beyond the limit, for those that are tied, expired or just superseded."""
+EXACT_BELOW = 20_000
+"""Episodes in the scopes up to which dense search compares full vectors."""
+
+_ROWS = "SELECT id, episode_id, embedded, state, occurred_at, expires_at FROM episodes WHERE id IN ({})"
+"""As text: every search asks, and building a statement costs more than running it."""
+
+LIVE = frozenset({int(State.LIVE)})
+KEPT = frozenset({int(State.LIVE), int(State.SUPERSEDED)})
+
+
+class EpisodeFinder:
+    """The read side that retrieval uses; it ranks by one signal at a time."""
+
+    def __init__(self, database: Database, *, index: Callable[[], VectorIndex], now: Callable[[], int]) -> None:
+        self._database = database
+        self._index = index
+        self._now = now
+
+    def select(
+        self,
+        scope: Scope | AnyScope,
+        *,
+        kinds: Sequence[EpisodeKind] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        undated: bool = False,
+        entities: Sequence[str] = (),
+        as_of: datetime | None = None,
+        include_superseded: bool = False,
+    ) -> EpisodeSelection:
+        """See ``EpisodicMemory.select``."""
+        low = None if since is None else microseconds(since)
+        high = None if until is None else microseconds(until)
+        with self._database.read() as connection:
+            visible = visible_scopes(connection, scope)
+            names = self._entity_ids(connection, entities)
+            total = self._total(connection, visible)
+            rows = None if as_of is None else states_at(connection, visible, microseconds(as_of))
+        states = KEPT if include_superseded else LIVE
+        must: list[Condition] = [AnyOf("scope", visible)]
+        if rows is None:
+            must.append(AnyOf("state", sorted(states)))
+        if kinds:
+            must.append(AnyOf("kind", [KINDS.index(kind) for kind in kinds]))
+        must += [AnyOf("entity", [name]) for name in names or ()]
+        must_not: list[Condition] = []
+        first, last = (None if value is None else value // 1_000_000 for value in (low, high))
+        if (first is not None or last is not None) and not undated:
+            must.append(Between("time", first, last))
+        elif undated:  # what has no time meets no bound, so it stays when what lies outside is left out
+            must_not += [] if first is None else [Between("time", None, first - 1)]
+            must_not += [] if last is None else [Between("time", last + 1, None)]
+        return EpisodeSelection(
+            scopes=tuple(visible),
+            where=VectorFilter(must=tuple(must), must_not=tuple(must_not)),
+            states=states,
+            now=self._now() if as_of is None else microseconds(as_of),
+            since=low,
+            until=high,
+            undated=undated,
+            rows=rows,
+            total=total,
+            empty=not total or names is None or rows == {},
+        )
+
+    def _entity_ids(self, connection: Connection, entities: Sequence[str]) -> list[int] | None:
+        """Ids of entities; None when one of them was never named, so that nothing can match."""
+        wanted = sorted({name.strip().casefold() for name in entities})
+        found: list[int] = []
+        for some in batches(wanted):
+            query = select(episode_names.c.id).where(episode_names.c.name.in_(some))
+            found.extend(connection.execute(query).scalars())
+        return sorted(found) if len(found) == len(wanted) else None
+
+    def _total(self, connection: Connection, scopes: Sequence[int]) -> int:
+        query = select(func.coalesce(func.sum(episode_scopes.c.episodes), 0))
+        return sum(
+            int(connection.execute(query.where(episode_scopes.c.scope_id.in_(some))).scalar_one())
+            for some in batches(scopes, 1_000)
+        )
+
+    def lexical(self, terms: Mapping[str, int], selection: EpisodeSelection, limit: int) -> EpisodeCandidates:
+        """See ``EpisodicMemory.lexical_candidates``."""
+        if selection.empty or not terms:
+            return EpisodeCandidates(candidates=[], idf={})
+        frequency = self._frequencies([term_id(term) for term in terms], selection.scopes)
+        weights = {term: idf(frequency[term_id(term)], selection.total) for term in terms if term_id(term) in frequency}
+        if not weights:
+            return EpisodeCandidates(candidates=[], idf={})
+        by_id: dict[int, float] = {}
+        for term, weight in weights.items():
+            by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight * terms[term]
+        indices = sorted(by_id)
+        query = SparseVector(
+            np.array(indices, dtype=np.uint32), np.array([by_id[index] for index in indices], dtype=np.float32)
+        )
+
+        def nearest(count: int) -> list[Neighbor]:
+            return self._index().nearest_sparse(query, limit=count, where=selection.where)
+
+        return EpisodeCandidates(candidates=self._certain(nearest, limit, selection), idf=weights)
+
+    def dense(self, vector: NDArray[np.float32], selection: EpisodeSelection, limit: int) -> list[EpisodeCandidate]:
+        """See ``EpisodicMemory.dense_candidates``."""
+        if selection.empty:
+            return []
+        exact = selection.total <= EXACT_BELOW
+
+        def nearest(count: int) -> list[Neighbor]:
+            return self._index().nearest_dense(vector, limit=count, where=selection.where, exact=exact)
+
+        return self._certain(nearest, limit, selection)
+
+    def _frequencies(self, terms: Sequence[int], scopes: Sequence[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        query = select(episode_frequencies.c.term, func.sum(episode_frequencies.c.count)).where(
+            episode_frequencies.c.term.in_(sorted(set(terms)))
+        )
+        with self._database.read() as connection:
+            for some in batches(scopes, 1_000):
+                in_scopes = query.where(episode_frequencies.c.scope_id.in_(some)).group_by(episode_frequencies.c.term)
+                for term, count in connection.execute(in_scopes):
+                    found[int(term)] = found.get(int(term), 0) + int(count)
+        return found
+
+    def _certain(
+        self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: EpisodeSelection
+    ) -> list[EpisodeCandidate]:
+        """Ask for ever more neighbours until ``limit`` allowed ones are certain, ties at the end included."""
+        count = limit + SLACK
+        while True:
+            found = nearest(count)
+            rows = self._allowed([neighbor.id for neighbor in found], selection)
+            ordered = sorted((-score, *rows[row], row) for row, score in found if row in rows)
+            allowed = [EpisodeCandidate(row, key, -score, embedded) for score, key, embedded, row in ordered]
+            if len(found) < count or (len(allowed) > limit and allowed[limit - 1].score > found[-1].score):
+                return allowed[:limit]
+            count *= 4
+
+    def _allowed(self, rows: Sequence[int], selection: EpisodeSelection) -> dict[int, tuple[str, bool]]:
+        """Id, and whether its vector is indexed, of the rows that the database says may be found."""
+        allowed: dict[int, tuple[str, bool]] = {}
+        if not rows:
+            return allowed
+        with self._database.read() as connection:
+            for some in batches(rows, 1_000):
+                query = _ROWS.format(",".join(str(int(row)) for row in some))
+                for row, key, embedded, state, occurred_at, expires_at in connection.exec_driver_sql(query):
+                    if selection.rows is not None:
+                        state = selection.rows.get(row, 0)  # noqa: PLW2901  # what it was then
+                    if state in selection.states and _timely(selection, occurred_at, expires_at):
+                        allowed[row] = (key, bool(embedded))
+        return allowed
+
+    def rows(
+        self,
+        connection: Connection,
+        selection: EpisodeSelection,
+        kinds: Sequence[EpisodeKind] = (),
+        entities: Sequence[str] = (),
+    ) -> list[int]:
+        """All rows of a selection in the order in which they happened, those of unknown event time last."""
+        conditions: list[ColumnElement[bool]] = []
+        if kinds:
+            conditions.append(episodes.c.kind.in_(kinds))
+        for name in self._entity_ids(connection, entities) or ():
+            named = select(episode_entities.c.row).where(episode_entities.c.name_id == name)
+            conditions.append(episodes.c.id.in_(named))
+        columns = in_order(episodes.c.id, episodes.c.state, episodes.c.occurred_at, episodes.c.expires_at)
+        found: list[Row[Any]] = []
+        for some in batches(selection.scopes, 1_000):
+            found.extend(connection.execute(columns.where(episodes.c.scope_id.in_(some), *conditions)))
+        if len(selection.scopes) > 1_000:
+            found.sort(key=lambda row: (row.occurred_at is None, row.occurred_at or 0))
+        then = selection.rows
+        return [
+            row.id
+            for row in found
+            if (row.state if then is None else then.get(row.id, 0)) in selection.states
+            and _timely(selection, row.occurred_at, row.expires_at)
+        ]
+
+    def coverage(self, selection: EpisodeSelection) -> tuple[int, int]:
+        """See ``EpisodicMemory.coverage``."""
+        if selection.empty:
+            return 0, 0
+        missing = select(func.count()).select_from(episodes).where(episodes.c.embedded.is_(False))
+        with self._database.read() as connection:
+            if not connection.execute(select(episodes.c.id).where(episodes.c.embedded.is_(False)).limit(1)).first():
+                return selection.total, selection.total
+            without = sum(
+                int(connection.execute(missing.where(episodes.c.scope_id.in_(some))).scalar_one())
+                for some in batches(selection.scopes, 1_000)
+            )
+        return selection.total - without, selection.total
+
+
+def in_order(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Columns of episodes by event time, those of unknown time last."""
+    return select(*columns).order_by(
+        episodes.c.occurred_at.is_(None),
+        episodes.c.occurred_at,
+        episodes.c.conversation,
+        episodes.c.ordinal,
+        episodes.c.episode_id,
+    )
+
+
+def _timely(selection: EpisodeSelection, occurred_at: int | None, expires_at: int | None) -> bool:
+    if expires_at is not None and expires_at <= selection.now:
+        return False
+    if selection.since is None and selection.until is None:
+        return True
+    if occurred_at is None:
+        return selection.undated
+    return (selection.since is None or occurred_at >= selection.since) and (
+        selection.until is None or occurred_at <= selection.until
+    )
