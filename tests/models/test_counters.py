@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -214,3 +215,21 @@ def test_calibrating_without_tokens_is_refused() -> None:
     for samples in ([], [""]):
         with pytest.raises(ConfigurationError, match="calibrate"):
             calibrate(DEFAULT, DEFAULT, samples)
+
+
+@pytest.mark.parametrize("name", ["o200k_base", "cl100k_base"])
+def test_measures_of_published_encodings_add_up_at_line_starts(name: str) -> None:
+    folder = Path(os.environ.get("TIKTOKEN_CACHE_DIR", "absent"))
+    if not (folder / tiktoken_counter.PUBLISHED[name][0]).is_file():
+        pytest.skip(f"TIKTOKEN_CACHE_DIR has no ranks of {name}")
+    counter = TiktokenCounter(name)
+
+    @given(st.lists(texts, max_size=6))
+    @example(["one.\n", "/two"])
+    @example(["a\n", "\n  b", "!\n\n", "'s c"])
+    def holds(parts: list[str]) -> None:
+        running = RunningCount(counter)
+
+        assert sum(running.add(part) for part in parts) == counter.count("".join(parts))
+
+    holds()
