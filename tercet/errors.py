@@ -4,6 +4,7 @@
     ├── ConfigurationError            a setting, argument or combination that cannot work
     │   ├── EmbedderUnavailableError  no weights could be resolved, or the library is missing
     │   ├── EmbedderMismatchError     the folder holds vectors of another model
+    │   ├── CounterUnavailableError   the ranks or the service of a token counter are out of reach
     │   └── EngineUnavailableError    no embedded vector engine for this platform
     ├── InputError                    data the caller gave us
     │   ├── SourceError               a file or folder that cannot be ingested as named
@@ -64,6 +65,10 @@ class EmbedderUnavailableError(ConfigurationError):
 
 class EmbedderMismatchError(ConfigurationError):
     """The memory holds vectors made by another model than the one asked for."""
+
+
+class CounterUnavailableError(ConfigurationError):
+    """A token counter cannot count: its ranks or its service are out of reach."""
 
 
 class EngineUnavailableError(ConfigurationError):

@@ -16,6 +16,7 @@ HEAVY = (
     "sqlalchemy",
     "anthropic",
     "docutils",
+    "tiktoken",
 )
 REPORT = f"""
 import sys

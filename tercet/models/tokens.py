@@ -9,13 +9,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TokenCounter(Protocol):
-    """Counts tokens of texts, and finds where they start, so that a span's count needs no second pass."""
+class TextCounter(Protocol):
+    """Counts tokens of texts: all that a budget needs."""
 
     @property
     def name(self) -> str:
         """Names the counter in reports and in configuration hashes."""
         ...
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text``."""
+        ...
+
+
+class TokenCounter(TextCounter, Protocol):
+    """Counts as an embedder does, and finds where tokens start, so that a span's count needs no second pass."""
 
     @property
     def special_tokens(self) -> int:
