@@ -331,6 +331,8 @@ class Hit:
     explanation: Explanation | None = None
     context: str = ""
     """Parent expansion: the section around the chunk; empty when not asked for."""
+    context_start: int = 0
+    """Where ``context`` starts in the document's stored text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,50 @@ class CompressionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextConfig:
+    """What goes into a context, and how its budget is shared."""
+
+    budget: int = 2_000
+    """Tokens, by the builder's counter, that a context has at most; labels and separators included."""
+    working_share: float = 0.2
+    episodic_share: float = 0.3
+    semantic_share: float = 0.5
+    """What each store gets of the budget while all of them have something; what one leaves over goes to the others."""
+    working_candidates: int = 10
+    """Documents of working memory, newest first."""
+    episodic_candidates: int = 20
+    semantic_candidates: int = 20
+    min_relevance: float = 0.0
+    """Episodes and chunks with a lower score are dropped."""
+    max_age_s: float | None = None
+    """Working documents and episodes older than this are dropped, constraints and pinned records excepted."""
+    expand: bool = False
+    """Let the whole section around a chunk take part, not the chunk alone."""
+    diversity: float = 0.0
+    """As in ``RetrievalConfig``: between 0 (off) and 1."""
+
+    def __post_init__(self) -> None:
+        if self.budget < 0:
+            raise ConfigurationError(f"a budget of {self.budget} tokens is negative.", remedy="Give 0 or more.")
+        shares = (self.working_share, self.episodic_share, self.semantic_share)
+        if min(shares) < 0 or not any(shares):
+            raise ConfigurationError(
+                f"shares of the stores must not be negative, and one of them must be above 0, got {shares}.",
+                remedy="0 leaves a store out.",
+            )
+        if min(self.working_candidates, self.episodic_candidates, self.semantic_candidates) < 1:
+            raise ConfigurationError("each store needs at least one candidate.", remedy="A share of 0 leaves it out.")
+        if not 0 <= self.min_relevance <= 1:
+            raise ConfigurationError(f"min_relevance must lie between 0 and 1, got {self.min_relevance}.")
+        if self.max_age_s is not None and self.max_age_s <= 0:
+            raise ConfigurationError(f"max_age_s={self.max_age_s} keeps nothing.", remedy="Use None for no limit.")
+
+
+AGENT_CONTEXT = ContextConfig(budget=500, min_relevance=0.3, max_age_s=3_600)
+"""What an agent is given for one step by default: little, fresh and relevant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParsingLimits:
     """What one file may cost before it fails alone."""
 

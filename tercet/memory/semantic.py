@@ -286,14 +286,17 @@ class SemanticMemory:
                     )
         return found
 
-    def section(self, row: int) -> str:
-        """The stored text around a chunk, as far as neighbouring chunks share its heading path; empty if it is gone."""
+    def section(self, row: int) -> tuple[int, str]:
+        """The stored text around a chunk, as far as neighbouring chunks share its heading path, and where it starts.
+
+        Empty if the chunk is gone.
+        """
         with self._database.read() as connection:
             here = connection.execute(
                 select(chunks.c.version_id, chunks.c.ordinal, chunks.c.heading_path).where(chunks.c.id == row)
             ).first()
             if here is None:
-                return ""
+                return 0, ""
             pieces = connection.execute(
                 select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.heading_path)
                 .where(chunks.c.version_id == here.version_id)
@@ -305,7 +308,8 @@ class SemanticMemory:
             first -= 1
         while last + 1 < len(pieces) and pieces[last + 1].heading_path == here.heading_path:
             last += 1
-        return str(text[pieces[first].start : max(piece.end for piece in pieces[first : last + 1])])
+        start = pieces[first].start
+        return start, str(text[start : max(piece.end for piece in pieces[first : last + 1])])
 
     def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The dense vectors of chunks, by row; rows without one are left out."""

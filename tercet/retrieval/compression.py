@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tercet.errors import InputError
 from tercet.models.lexical import Analyzer
@@ -15,9 +15,26 @@ from tercet.retrieval.units import find_units
 from tercet.settings import CompressionConfig, LexicalConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tercet.models.embedding import Embedder
+
+
+class RankedUnits(NamedTuple):
+    """The units of some passages, scored; numbers are places in ``pieces``."""
+
+    passages: Sequence[Passage]
+    """In rendering order."""
+    pieces: Sequence[Piece]
+    texts: Sequence[str]
+    terms: Sequence[Sequence[str]]
+    scores: Sequence[ScoreParts]
+    ranked: Sequence[int]
+    """All units, best first."""
+    repeats: Mapping[int, int]
+    """Units that repeat a better one, each with the number of that one."""
+    entering: Sequence[int]
+    """Those that may be kept, best first."""
 
 
 class Compressor:
@@ -65,17 +82,58 @@ class Compressor:
             InputError: The budget is negative, or two passages have one id.
             EmbedderUnavailableError: The embedder cannot be loaded.
         """
-        _check(passages, budget)
-        ordered = _in_source_order(passages)
+        if budget < 0:
+            raise InputError(f"The budget is {budget} tokens.", remedy="Give 0 or more.")
+        found = self.rank(question, passages)
         sources = Sources(
-            [passage.text for passage in ordered], [passage.label and f"{passage.label}\n" for passage in ordered]
+            [passage.text for passage in found.passages],
+            [passage.label and f"{passage.label}\n" for passage in found.passages],
         )
+        order = entry_order(found.pieces, found.entering)
+        count = fit(sources, found.pieces, order, budget=budget, counter=self._counter)
+        order += [number for number in found.ranked if number not in set(order)]
+        by_piece = {
+            number: Sentence(
+                passage_id=found.passages[found.pieces[number].passage].id,
+                start=found.pieces[number].unit.start,
+                end=found.pieces[number].unit.end,
+                text=found.texts[number],
+                kind=found.pieces[number].unit.kind,
+                rank=rank,
+                score=found.scores[number],
+                header=found.pieces[number].unit.lead,
+            )
+            for rank, number in enumerate(order, start=1)
+        }
+        excerpts = _excerpts(sources, {found.pieces[number]: by_piece[number] for number in order[:count]})
+        entering = set(found.entering)
+        dropped = tuple(
+            DroppedSentence(
+                sentence=by_piece[number],
+                reason="near-duplicate" if number in found.repeats else "budget" if number in entering else "low score",
+                duplicate_of=by_piece[found.repeats[number]] if number in found.repeats else None,
+            )
+            for number in order[count:]
+        )
+        text = "\n\n".join(excerpt.text for excerpt in excerpts)
+        tokens = self._counter.count(text)
+        return Compressed(excerpts=excerpts, dropped=dropped, tokens=tokens, budget=budget, counter=self._counter.name)
+
+    def rank(self, question: str, passages: Sequence[Passage]) -> RankedUnits:
+        """Score the units of passages and put them in order, before any budget.
+
+        Raises:
+            InputError: Two passages have one id.
+            EmbedderUnavailableError: The embedder cannot be loaded.
+        """
+        _refuse_equal_ids(passages)
+        ordered = _in_source_order(passages)
         pieces = [
             Piece(place, number, unit)
             for place, passage in enumerate(ordered)
             for number, unit in enumerate(find_units(passage.text))
         ]
-        texts = [sources.texts[piece.passage][piece.unit.start : piece.unit.end] for piece in pieces]
+        texts = [ordered[piece.passage].text[piece.unit.start : piece.unit.end] for piece in pieces]
         terms = [self._analyzer.terms(text) for text in texts]
         scores = self._scores(question, ordered, pieces, texts, terms)
         # Equal scores: the passage that retrieval put first, then what stands first in it.
@@ -85,39 +143,7 @@ class Compressor:
         least = self.config.floor * scores[ranked[0]].total if ranked else 0.0
         repeats = near_duplicates(texts, terms, ranked)
         entering = [number for number in ranked if number not in repeats and scores[number].total >= least]
-        order = entry_order(pieces, entering)
-        count = fit(sources, pieces, order, budget=budget, counter=self._counter)
-        order += [number for number in ranked if number in repeats or scores[number].total < least]
-        sentences = [
-            Sentence(
-                passage_id=ordered[pieces[number].passage].id,
-                start=pieces[number].unit.start,
-                end=pieces[number].unit.end,
-                text=texts[number],
-                kind=pieces[number].unit.kind,
-                rank=rank,
-                score=scores[number],
-                header=pieces[number].unit.lead,
-            )
-            for rank, number in enumerate(order, start=1)
-        ]
-        by_piece = dict(zip(order, sentences, strict=True))
-        excerpts = _excerpts(sources, {pieces[number]: by_piece[number] for number in order[:count]})
-        dropped = tuple(
-            DroppedSentence(
-                sentence=by_piece[number],
-                reason="near-duplicate"
-                if number in repeats
-                else "budget"
-                if scores[number].total >= least
-                else "low score",
-                duplicate_of=by_piece[repeats[number]] if number in repeats else None,
-            )
-            for number in order[count:]
-        )
-        text = "\n\n".join(excerpt.text for excerpt in excerpts)
-        tokens = self._counter.count(text)
-        return Compressed(excerpts=excerpts, dropped=dropped, tokens=tokens, budget=budget, counter=self._counter.name)
+        return RankedUnits(ordered, pieces, texts, terms, scores, ranked, repeats, entering)
 
     def _scores(
         self,
@@ -139,9 +165,7 @@ class Compressor:
         return score_sentences(question, asked, candidates, config=self.config, embedder=embedder)
 
 
-def _check(passages: Sequence[Passage], budget: int) -> None:
-    if budget < 0:
-        raise InputError(f"The budget is {budget} tokens.", remedy="Give 0 or more.")
+def _refuse_equal_ids(passages: Sequence[Passage]) -> None:
     ids = [passage.id for passage in passages]
     if len(set(ids)) < len(ids):
         twice = next(one for place, one in enumerate(ids) if one in ids[:place])

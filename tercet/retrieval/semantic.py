@@ -210,6 +210,7 @@ class SemanticRetriever:
 
     def _hit(self, stored: StoredChunk, score: float, rerank_score: float | None, explainer: Explainer | None) -> Hit:
         chunk = stored.chunk
+        start, context = self._memory.section(stored.row) if self.config.expand == "parent" else (0, "")
         return Hit(
             chunk_id=chunk.id,
             text=chunk.text,
@@ -230,7 +231,8 @@ class SemanticRetriever:
             provenance=Provenance(store="semantic", source=stored.uri, trust=stored.trust),
             metadata=stored.metadata,
             explanation=explainer.explain(stored, rerank_score) if explainer else None,
-            context=self._memory.section(stored.row) if self.config.expand == "parent" else "",
+            context=context,
+            context_start=start,
         )
 
 

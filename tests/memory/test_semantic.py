@@ -251,8 +251,8 @@ def test_what_stayed_pending_is_cleared_away_and_the_old_version_lives_on(memory
 def test_a_section_is_the_stored_text_around_a_chunk(memory: Memory, docs: int) -> None:
     memory.semantic.put([new_version(memory, docs, "a", ["first part", "second part"])])
     row = memory.semantic.index.ids()[0]
-    assert memory.semantic.section(row) == "first part\nsecond part"
-    assert memory.semantic.section(10**6) == ""
+    assert memory.semantic.section(row) == (0, "first part\nsecond part")
+    assert memory.semantic.section(10**6) == (0, "")
 
 
 def test_check_finds_and_repairs_an_index_that_lost_or_gained_points(memory: Memory, docs: int) -> None:
