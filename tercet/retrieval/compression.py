@@ -27,7 +27,6 @@ class RankedUnits(NamedTuple):
     """In rendering order."""
     pieces: Sequence[Piece]
     texts: Sequence[str]
-    terms: Sequence[Sequence[str]]
     scores: Sequence[ScoreParts]
     ranked: Sequence[int]
     """All units, best first."""
@@ -35,6 +34,8 @@ class RankedUnits(NamedTuple):
     """Units that repeat a better one, each with the number of that one."""
     entering: Sequence[int]
     """Those that may be kept, best first."""
+    admitted: frozenset[int]
+    """Those that are good enough, repeats included."""
 
 
 class Compressor:
@@ -66,7 +67,7 @@ class Compressor:
     ) -> None:
         self.config = config or CompressionConfig()
         self._counter = counter
-        self._analyzer = Analyzer(lexical or LexicalConfig())
+        self.analyzer = Analyzer(lexical or LexicalConfig())
         self._embedder = embedder
 
     def compress(self, question: str, passages: Sequence[Passage], *, budget: int) -> Compressed:
@@ -134,7 +135,7 @@ class Compressor:
             for number, unit in enumerate(find_units(passage.text))
         ]
         texts = [ordered[piece.passage].text[piece.unit.start : piece.unit.end] for piece in pieces]
-        terms = [self._analyzer.terms(text) for text in texts]
+        terms = [self.analyzer.terms(text) for text in texts]
         scores = self._scores(question, ordered, pieces, texts, terms)
         # Equal scores: the passage that retrieval put first, then what stands first in it.
         given = {id(passage): place for place, passage in enumerate(passages)}
@@ -142,8 +143,9 @@ class Compressor:
         ranked = sorted(range(len(pieces)), key=lambda number: (-scores[number].total, places[number], number))
         least = self.config.floor * scores[ranked[0]].total if ranked else 0.0
         repeats = near_duplicates(texts, terms, ranked)
-        entering = [number for number in ranked if number not in repeats and scores[number].total >= least]
-        return RankedUnits(ordered, pieces, texts, terms, scores, ranked, repeats, entering)
+        admitted = frozenset(number for number in ranked if scores[number].total >= least)
+        entering = [number for number in ranked if number not in repeats and number in admitted]
+        return RankedUnits(ordered, pieces, texts, scores, ranked, repeats, entering, admitted)
 
     def _scores(
         self,
@@ -157,11 +159,11 @@ class Compressor:
             texts=texts,
             terms=terms,
             passages=[piece.passage for piece in pieces],
-            titles=[self._analyzer.terms(passage.title) for passage in passages],
+            titles=[self.analyzer.terms(passage.title) for passage in passages],
             parents=[passage.score for passage in passages],
         )
         embedder = self._embedder if question.strip() else None
-        asked = self._analyzer.terms(question)
+        asked = self.analyzer.terms(question)
         return score_sentences(question, asked, candidates, config=self.config, embedder=embedder)
 
 
