@@ -36,9 +36,12 @@ if TYPE_CHECKING:
         Scope,
         SearchResult,
     )
+    from tercet.retrieval.episodic import EpisodicRetriever
+    from tercet.retrieval.episodic_records import EpisodicHit, EpisodicResult
     from tercet.retrieval.semantic import SemanticRetriever
     from tercet.settings import (
         ChunkingConfig,
+        EpisodicConfig,
         LexicalConfig,
         ParsingConfig,
         ParsingLimits,
@@ -60,7 +63,11 @@ _HOME = {
     "DocumentFilter": "tercet.records",
     "Embedder": "tercet.models.embedding",
     "Episode": "tercet.memory.episodes.records",
+    "EpisodicConfig": "tercet.settings",
+    "EpisodicHit": "tercet.retrieval.episodic_records",
     "EpisodicMemory": "tercet.memory.episodic",
+    "EpisodicResult": "tercet.retrieval.episodic_records",
+    "EpisodicRetriever": "tercet.retrieval.episodic",
     "Explanation": "tercet.records",
     "Hit": "tercet.records",
     "IngestReport": "tercet.records",
@@ -96,7 +103,11 @@ __all__ = [
     "DocumentFilter",
     "Embedder",
     "Episode",
+    "EpisodicConfig",
+    "EpisodicHit",
     "EpisodicMemory",
+    "EpisodicResult",
+    "EpisodicRetriever",
     "Explanation",
     "Hit",
     "IngestReport",
