@@ -41,12 +41,18 @@ if TYPE_CHECKING:
     )
     from tercet.retrieval.compressed import Compressed, Passage
     from tercet.retrieval.compression import Compressor
+    from tercet.retrieval.context import ContextBuilder
+    from tercet.retrieval.context_records import Context, ContextItem, ContextReport
+    from tercet.retrieval.episodic import EpisodicRetriever
+    from tercet.retrieval.episodic_records import EpisodicHit, EpisodicResult
     from tercet.retrieval.history import CompressedHistory, Utterance, compress_history
     from tercet.retrieval.semantic import SemanticRetriever
     from tercet.retrieval.working import WorkingRetriever
     from tercet.settings import (
         ChunkingConfig,
         CompressionConfig,
+        ContextConfig,
+        EpisodicConfig,
         LexicalConfig,
         ParsingConfig,
         ParsingLimits,
@@ -68,11 +74,20 @@ _HOME = {
     "CompressedHistory": "tercet.retrieval.history",
     "CompressionConfig": "tercet.settings",
     "Compressor": "tercet.retrieval.compression",
+    "Context": "tercet.retrieval.context_records",
+    "ContextBuilder": "tercet.retrieval.context",
+    "ContextConfig": "tercet.settings",
+    "ContextItem": "tercet.retrieval.context_records",
+    "ContextReport": "tercet.retrieval.context_records",
     "Document": "tercet.records",
     "DocumentFilter": "tercet.records",
     "Embedder": "tercet.models.embedding",
     "Episode": "tercet.memory.episodes.records",
+    "EpisodicConfig": "tercet.settings",
+    "EpisodicHit": "tercet.retrieval.episodic_records",
     "EpisodicMemory": "tercet.memory.episodic",
+    "EpisodicResult": "tercet.retrieval.episodic_records",
+    "EpisodicRetriever": "tercet.retrieval.episodic",
     "Explanation": "tercet.records",
     "Hit": "tercet.records",
     "IngestReport": "tercet.records",
@@ -115,11 +130,20 @@ __all__ = [
     "CompressedHistory",
     "CompressionConfig",
     "Compressor",
+    "Context",
+    "ContextBuilder",
+    "ContextConfig",
+    "ContextItem",
+    "ContextReport",
     "Document",
     "DocumentFilter",
     "Embedder",
     "Episode",
+    "EpisodicConfig",
+    "EpisodicHit",
     "EpisodicMemory",
+    "EpisodicResult",
+    "EpisodicRetriever",
     "Explanation",
     "Hit",
     "IngestReport",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         EpisodeCandidate,
         EpisodeCandidates,
         EpisodeKind,
+        EpisodePlace,
         EpisodeSelection,
         HistoryEntry,
         Review,
@@ -441,6 +442,21 @@ class EpisodicMemory:
     ) -> list[EpisodeCandidate]:
         """The best records by cosine with a query vector, equal scores by id."""
         return self._finder.dense(vector, selection, limit)
+
+    def actors(self, selection: EpisodeSelection) -> list[str]:
+        """Who said or did anything in the selected scopes, whatever became of it; up to 256 of each scope."""
+        return self._finder.actors(selection)
+
+    def places(self, rows: Sequence[int]) -> dict[int, EpisodePlace]:
+        """Actor, time, importance, outcome and place in the conversation, by row; rows that are gone are left out."""
+        return self._finder.places(rows)
+
+    def around(self, rows: Sequence[int], selection: EpisodeSelection, *, reach: int = 1) -> dict[int, list[int]]:
+        """For each row, those of its conversation that are at most ``reach`` away and that the selection allows.
+
+        What a selection asks of kinds and entities is not asked of them.
+        """
+        return self._finder.around(rows, selection, reach)
 
     def load(self, rows: Sequence[int]) -> dict[int, StoredEpisode]:
         """Records by row, with their terms; rows that are gone are left out."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tercet.errors import ConfigurationError, EmbedderMismatchError
+from tercet.records import Scope
 from tercet.settings import ChunkingConfig, Durability, LexicalConfig
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Memory:
         """The folder; None where the database is a server."""
         self.chunking = chunking
         self.lexical = lexical
+        self.clock = clock
+        """The time, with its zone; tests give one that stands still."""
         self.database = database
         self._qdrant = qdrant
         self._qdrant_api_key = qdrant_api_key
@@ -196,6 +199,18 @@ class Memory:
             opened.close()
             raise
         return memory
+
+    def knows(self, scope: Scope) -> bool:
+        """Whether anything was ever written to working or episodic memory for the agent of a scope, within its tenant.
+
+        Example:
+            >>> with Memory.open("my-memory") as memory:  # doctest: +SKIP
+            ...     memory.knows(Scope(tenant="acme", agent="planner"))
+        """
+        from tercet.memory.scopes import visible_scopes  # noqa: PLC0415
+
+        with self.database.read() as connection:
+            return bool(visible_scopes(connection, Scope.any(tenant=scope.tenant, agent=scope.agent)))
 
     # -- the embedder ------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tercet.memory.stored import StoredChunk
+    from tercet.models.lexical import TermCounts
     from tercet.retrieval.fusion import Ranking
     from tercet.settings import Fusion, LexicalConfig
 
@@ -35,20 +36,24 @@ class Explainer:
     def explain(self, stored: StoredChunk, rerank_score: float | None) -> Explanation:
         """The parts of a hit's score; they recombine to it."""
         legs = tuple(
-            replace(leg, terms=self._term_scores(stored)) if leg.leg == "lexical" and leg.rank else leg
+            replace(leg, terms=self._terms_of(stored)) if leg.leg == "lexical" and leg.rank else leg
             for leg in self._ranking.legs_of(stored.row)
         )
         return Explanation(fusion=self._fusion, legs=legs, rerank_score=rerank_score)
 
-    def _term_scores(self, stored: StoredChunk) -> dict[str, float]:
-        """BM25 contribution of each query term that the chunk holds, largest first."""
-        weights = bm25_weights(
-            stored.terms, average_length=stored.average_length, k1=self._lexical.k1, b=self._lexical.b
-        )
-        held = dict(zip(stored.terms.ids.tolist(), weights.tolist(), strict=True))
-        found = {
-            term: weight * self._terms.idf[term] * held[term_id(term)]
-            for term, weight in self._terms.weights.items()
-            if term in self._terms.idf and term_id(term) in held
-        }
-        return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
+    def _terms_of(self, stored: StoredChunk) -> dict[str, float]:
+        return term_scores(self._terms, stored.terms, average_length=stored.average_length, lexical=self._lexical)
+
+
+def term_scores(
+    terms: QueryTerms, held: TermCounts, *, average_length: float, lexical: LexicalConfig
+) -> dict[str, float]:
+    """BM25 contribution of each query term that a text holds, largest first."""
+    weights = bm25_weights(held, average_length=average_length, k1=lexical.k1, b=lexical.b)
+    by_term = dict(zip(held.ids.tolist(), weights.tolist(), strict=True))
+    found = {
+        term: weight * terms.idf[term] * by_term[term_id(term)]
+        for term, weight in terms.weights.items()
+        if term in terms.idf and term_id(term) in by_term
+    }
+    return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))

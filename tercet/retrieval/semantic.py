@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from tercet.errors import ConfigurationError, InputError
+from tercet.errors import ConfigurationError
 from tercet.models.lexical import Analyzer
 from tercet.records import Citation, DocumentFilter, Hit, Provenance, SearchResult
 from tercet.retrieval.diversity import maximal_marginal_relevance
 from tercet.retrieval.explanation import Explainer, QueryTerms
 from tercet.retrieval.fusion import FusedChunk, Leg, fuse
+from tercet.retrieval.queries import checked_query
 from tercet.retrieval.rerank import Reranker, rerank_scores
-from tercet.sanitize import sanitize
 from tercet.settings import RetrievalConfig
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tercet.memory.stored import Selection, StoredChunk
     from tercet.models.embedding import Embedder
 
-MAX_QUERY_CHARACTERS = 32_000
-"""Longer queries are refused: they are documents, and each of their words would be looked up."""
 _IN_FRAGMENTS = "/?:@!$&'()*+,;=-._~"
 DIVERSITY_POOL = 5
 """Diversity picks among this many times the hits asked for."""
@@ -96,7 +94,7 @@ class SemanticRetriever:
             ConfigurationError: The settings ask for vectors and the memory has no embedder.
             EmbedderUnavailableError: The memory's embedder cannot be loaded.
         """
-        text = _checked(query, limit)
+        text = checked_query(query, limit)
         selection = self._memory.select(where or DocumentFilter())
         legs, terms, degraded = self._legs(text, selection, max(self.config.candidates, limit))
         ranking = fuse(legs, method=self.config.fusion, rrf_k=self.config.rrf_k)
@@ -239,22 +237,3 @@ class SemanticRetriever:
 def _address(url: str, anchor: str) -> str:
     """The page's address with the anchor as a fragment."""
     return f"{url}#{quote(anchor, safe=_IN_FRAGMENTS)}" if url and anchor else url
-
-
-def _checked(query: str, limit: int) -> str:
-    """The query without hidden characters; raises ``InputError`` for what cannot be searched."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise InputError(
-            f"limit must be a whole number of at least 1, got {limit!r}.", remedy="Ask for 10, for example."
-        )
-    if not isinstance(query, str):
-        raise InputError(f"a query must be text, got {type(query).__name__}.", remedy="Pass a string.")
-    if len(query) > MAX_QUERY_CHARACTERS:
-        raise InputError(
-            f"the query has {len(query):,} characters, more than {MAX_QUERY_CHARACTERS:,}.",
-            remedy="Search for the question or the passage that matters, not for a whole document.",
-        )
-    text = sanitize(query)[0].strip()
-    if not text:
-        raise InputError("the query is empty.", remedy="Give at least one word to search for.")
-    return text

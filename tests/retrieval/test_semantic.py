@@ -11,7 +11,8 @@ import pytest
 from tercet.errors import ConfigurationError, InputError
 from tercet.memory.memory import Memory
 from tercet.records import Document, DocumentFilter
-from tercet.retrieval.semantic import MAX_QUERY_CHARACTERS, SemanticRetriever
+from tercet.retrieval.queries import MAX_QUERY_CHARACTERS
+from tercet.retrieval.semantic import SemanticRetriever
 from tercet.settings import RetrievalConfig
 from tercet.testing import HashEmbedder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from tercet.memory.episodes.drafts import microseconds
 from tercet.memory.episodes.projection import states_at
@@ -13,6 +13,7 @@ from tercet.memory.episodes.records import (
     KINDS,
     EpisodeCandidate,
     EpisodeCandidates,
+    EpisodePlace,
     EpisodeSelection,
     State,
 )
@@ -41,6 +42,25 @@ EXACT_BELOW = 20_000
 
 _ROWS = "SELECT id, episode_id, embedded, state, occurred_at, expires_at FROM episodes WHERE id IN ({})"
 """As text: every search asks, and building a statement costs more than running it."""
+
+_PLACES = (
+    "SELECT id, episode_id, actor, occurred_at, importance, outcome, scope_id, conversation, ordinal"
+    " FROM episodes WHERE id IN ({})"
+)
+_AROUND = (
+    "SELECT here.id, near.id FROM episodes here JOIN episodes near"
+    " ON near.scope_id = here.scope_id AND near.conversation = here.conversation"
+    " AND near.ordinal BETWEEN here.ordinal - {reach} AND here.ordinal + {reach}"
+    " WHERE here.id IN ({rows}) AND here.conversation <> '' ORDER BY here.id, near.ordinal"
+)
+_ACTORS = text(
+    "WITH RECURSIVE names(actor) AS (SELECT min(actor) FROM episodes WHERE scope_id = :scope UNION ALL"
+    " SELECT (SELECT min(actor) FROM episodes WHERE scope_id = :scope AND actor > names.actor) FROM names"
+    " WHERE names.actor IS NOT NULL) SELECT actor FROM names WHERE actor IS NOT NULL LIMIT :most"
+)
+"""Distinct actors, one step in the index for each, however many records they have."""
+MOST_ACTORS = 256
+"""Of one scope; more are users of a service rather than partners in a conversation."""
 
 LIVE = frozenset({int(State.LIVE)})
 KEPT = frozenset({int(State.LIVE), int(State.SUPERSEDED)})
@@ -189,6 +209,37 @@ class EpisodeFinder:
                     if state in selection.states and _timely(selection, occurred_at, expires_at):
                         allowed[row] = (key, bool(embedded))
         return allowed
+
+    def actors(self, selection: EpisodeSelection) -> list[str]:
+        """See ``EpisodicMemory.actors``."""
+        found: set[str] = set()
+        with self._database.read() as connection:
+            for scope in selection.scopes[:MOST_ACTORS]:
+                found.update(connection.execute(_ACTORS, {"scope": scope, "most": MOST_ACTORS}).scalars())
+        return sorted(found)
+
+    def places(self, rows: Sequence[int]) -> dict[int, EpisodePlace]:
+        """See ``EpisodicMemory.places``."""
+        found: dict[int, EpisodePlace] = {}
+        with self._database.read() as connection:
+            for some in batches(rows, 1_000):
+                query = _PLACES.format(",".join(str(int(row)) for row in some))
+                found.update((row[0], EpisodePlace(*row)) for row in connection.exec_driver_sql(query))
+        return found
+
+    def around(self, rows: Sequence[int], selection: EpisodeSelection, reach: int) -> dict[int, list[int]]:
+        """See ``EpisodicMemory.around``."""
+        pairs: list[tuple[int, int]] = []
+        with self._database.read() as connection:
+            for some in batches(rows, 1_000):
+                query = _AROUND.format(reach=int(reach), rows=",".join(str(int(row)) for row in some))
+                pairs.extend((here, near) for here, near in connection.exec_driver_sql(query))
+        allowed = self._allowed(sorted({near for _, near in pairs}), selection)
+        found: dict[int, list[int]] = {row: [] for row in rows}
+        for here, near in pairs:
+            if near in allowed and near != here:
+                found[here].append(near)
+        return found
 
     def rows(
         self,

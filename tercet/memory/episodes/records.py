@@ -187,6 +187,22 @@ class EpisodeCandidates:
     idf: Mapping[str, float]
 
 
+class EpisodePlace(NamedTuple):
+    """What ranking needs to know of a record besides its scores."""
+
+    row: int
+    id: str
+    actor: str
+    occurred_at: int | None
+    """Microseconds; None: unknown."""
+    importance: float
+    outcome: str
+    scope: int
+    conversation: str
+    """Empty outside of one."""
+    ordinal: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeSelection:
     """Which records may be found, resolved against the database. Valid for one search."""

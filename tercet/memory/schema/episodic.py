@@ -55,6 +55,7 @@ episodes = Table(
     Column("embedded", Boolean, nullable=False),  # its dense vector is in the index
     Index("episodes_by_time", "scope_id", "occurred_at"),
     Index("episodes_by_conversation", "scope_id", "conversation", "ordinal"),
+    Index("episodes_by_actor", "scope_id", "actor"),
     Index("episodes_by_subject", "scope_id", "subject"),
     Index("episodes_by_same_key", "scope_id", "same_key"),
     Index("episodes_without_vector", "embedded", "id"),

@@ -1,0 +1,49 @@
+"""What raises the score of a record besides fitting the query: bounded factors, so that they never decide alone.
+
+Each factor lies between 1 and 1 + its bound. Reading a record changes nothing, so that results do not depend on who
+asked before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from tercet.memory.episodes.records import EpisodePlace
+    from tercet.retrieval.episodic_records import Boost
+    from tercet.settings import EpisodicConfig
+
+_DAY = 86_400_000_000
+
+
+def boosts(place: EpisodePlace, config: EpisodicConfig, *, now: int, actors: Container[str]) -> dict[Boost, float]:
+    """The factors of a record.
+
+    Args:
+        place: What is known of it.
+        config: The bounds.
+        now: Microseconds since 1970. What happens later counts as happening now.
+        actors: Those whom the query names.
+
+    Example:
+        >>> from tercet.memory.episodes.records import EpisodePlace
+        >>> from tercet.settings import EpisodicConfig
+        >>> month_ago = EpisodePlace(1, "e1", "ada", 0, 0.5, "", 1, "", 0)
+        >>> boosts(month_ago, EpisodicConfig(), now=30 * 86_400_000_000, actors=())
+        {'actor': 1.0, 'recency': 1.025, 'importance': 1.05, 'outcome': 1.0}
+    """
+    return {
+        "actor": 1 + config.actor_boost * (place.actor in actors),
+        "recency": 1 + config.recency_boost * recency(place.occurred_at, now, config.recency_half_life_days),
+        "importance": 1 + config.importance_boost * min(1.0, max(0.0, place.importance)),
+        "outcome": 1 + config.outcome_boost * bool(place.outcome),
+    }
+
+
+def recency(occurred_at: int | None, now: int, half_life_days: float) -> float:
+    """1 for now, half of it for each half-life that has passed, 0 for an unknown time."""
+    if occurred_at is None:
+        return 0.0
+    return float(0.5 ** (max(0, now - occurred_at) / _DAY / half_life_days))
