@@ -93,19 +93,23 @@ class Choice:
         """One order out of three: next comes the store that has had least of its share, as long as it has something."""
         left = {store: list(reversed(queue)) for store, queue in queues.items() if queue and shares[store]}
         spent = dict.fromkeys(left, 0)
+        opened: set[int] = set()
         merged = []
         while left:
-            store = min(left, key=lambda one: (spent[one] + self._length(left[one][-1])) / shares[one])
+            store = min(left, key=lambda one: (spent[one] + self._length(left[one][-1], opened)) / shares[one])
             number = left[store].pop()
-            spent[store] += self._length(number)
+            spent[store] += self._length(number, opened)
+            opened.add(self.pieces[number].passage)
             merged.append(number)
             if not left[store]:
                 del left[store]
         return merged
 
-    def _length(self, number: int) -> int:
-        unit = self.pieces[number].unit
-        return unit.end - unit.start
+    def _length(self, number: int, opened: set[int]) -> int:
+        """Code points that a unit adds, with the label of its candidate where that is not there yet."""
+        piece = self.pieces[number]
+        label = 0 if piece.passage in opened else len(self.sources.labels[piece.passage])
+        return piece.unit.end - piece.unit.start + label
 
 
 def _rendering_order(candidates: Sequence[Candidate]) -> list[Candidate]:
