@@ -1,4 +1,4 @@
-"""An agent that answers from semantic memory by quoting it: offline, without a model, each line with its citation."""
+"""An agent that answers from memory by quoting it: offline, without a model, each line with its citation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from tercet.agents.quoting import Quote, best_passages
 from tercet.errors import ConfigurationError, InputError
 from tercet.records import DocumentFilter
-from tercet.retrieval.semantic import SemanticRetriever
-from tercet.settings import RetrievalConfig
+from tercet.retrieval.context import ContextBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tercet.memory.memory import Memory
-    from tercet.records import Citation, Hit, Scope
-
-CONSIDERED = 5
-"""Chunks whose sentences may be quoted."""
+    from tercet.models.tokens import TextCounter
+    from tercet.records import Citation, Scope
+    from tercet.retrieval.context_records import Context
+    from tercet.settings import ContextConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +27,18 @@ class Answer:
 
     question: str
     quotes: tuple[Quote, ...]
-    hits: tuple[Hit, ...]
-    """The chunks that were considered, best first."""
-    degraded: tuple[str, ...] = ()
-    """What retrieval lacked, as in ``SearchResult.degraded``."""
+    context: Context
+    """What was considered, within the budget, and ``context.report``: what became of each candidate."""
 
     @property
     def found(self) -> bool:
-        """False when no passage shares a word with the question."""
+        """False when nothing relevant was found: no sentence holds a third of the question's words."""
         return bool(self.quotes)
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What retrieval lacked, as in ``SearchResult.degraded``."""
+        return self.context.degraded
 
     @property
     def text(self) -> str:
@@ -45,22 +47,23 @@ class Answer:
 
     @property
     def citations(self) -> tuple[Citation, ...]:
-        """The sources of the quotes, in the order of their numbers."""
-        return tuple(quote.citation for quote in self.quotes)
+        """The documents that are quoted, in the order of the quotes; what happened is no document."""
+        return tuple(quote.citation for quote in self.quotes if quote.citation is not None)
 
 
 class Agent:
-    """Answers questions from a memory's documents by quoting the sentences that fit best.
+    """Answers questions from a memory by quoting the sentences that fit best.
 
-    It has no tools, writes nothing and calls no model, so it needs no permissions: it reads the documents that belong
-    to no tenant and those of the scope's tenant.
+    It has no tools, writes nothing and calls no model, so it needs no permissions: it reads what the scope sees, and
+    the documents that belong to no tenant and to the scope's.
 
     Args:
         name: Who answers; for people and logs.
         memory: What it may read.
         corpus: Names of the corpora it reads; empty: all.
         quotes: How many sentences an answer has at most.
-        retrieval: How it searches.
+        context: Budget and shares of the stores.
+        counter: Counts the budget's tokens: a counter, or a name for ``resolve_counter``.
 
     Example:
         >>> from tercet import Agent, Memory, Scope
@@ -75,15 +78,16 @@ class Agent:
         memory: Memory,
         corpus: Sequence[str] = (),
         quotes: int = 3,
-        retrieval: RetrievalConfig | None = None,
+        context: ContextConfig | None = None,
+        counter: TextCounter | str = "default",
     ) -> None:
         if quotes < 1:
             raise ConfigurationError(f"Agent {name!r} may give {quotes} quotes.", remedy="Allow at least 1.")
         self.name = name
-        self._memory = memory
         self._corpus = tuple(corpus)
         self._quotes = quotes
-        self._retrieval = retrieval or RetrievalConfig()
+        self._lexical = memory.lexical
+        self._contexts = ContextBuilder(memory, config=context, counter=counter)
 
     async def run(self, question: str, *, scope: Scope) -> Answer:
         """Answer a question in a worker thread; see ``run_sync``."""
@@ -94,15 +98,15 @@ class Agent:
 
         Args:
             question: In the words of the documents, or near them.
-            scope: On whose behalf: its tenant decides which documents may be read.
+            scope: On whose behalf: what it sees may be read.
 
         Raises:
             InputError: The question is empty.
+            BudgetError: The constraints alone have more tokens than the budget.
         """
         if not question.strip():
             raise InputError("The question is empty.", remedy="Ask something.")
         where = DocumentFilter(corpus=self._corpus, tenant=scope.tenant)
-        retriever = SemanticRetriever(self._memory.semantic, config=self._retrieval)
-        result = retriever.search(question, limit=CONSIDERED, where=where)
-        quotes = best_passages(question, result.hits, lexical=self._memory.lexical, limit=self._quotes)
-        return Answer(question=question, quotes=tuple(quotes), hits=result.hits, degraded=result.degraded)
+        context = self._contexts.build(question, scope=scope, where=where)
+        quotes = best_passages(question, context.items, lexical=self._lexical, limit=self._quotes)
+        return Answer(question=question, quotes=tuple(quotes), context=context)

@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="tercet",
-    help="Ingest documentation, search it, and see why each hit was found.",
+    help="Ingest documentation, search it, ask it, and see why each hit was found.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,13 +49,14 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ingest, maintain, search, worker
+    from tercet.cli import archive, ask, ingest, maintain, search, worker
 
     for command in (
         ingest.ingest,
         ingest.embed,
         worker.worker,
         search.search,
+        ask.ask,
         maintain.status,
         maintain.doctor,
         maintain.reindex,

@@ -49,6 +49,10 @@ Version = Annotated[str | None, typer.Option("--version", metavar="V", help="Onl
 Tenant = Annotated[
     str | None, typer.Option("--tenant", metavar="T", help="Include this tenant's documents; else only shared ones.")
 ]
+ScopeTenant = Annotated[str | None, typer.Option("--tenant", metavar="T", help="On behalf of this tenant.")]
+User = Annotated[str | None, typer.Option("--user", metavar="U", help="On behalf of this user.")]
+AgentName = Annotated[str | None, typer.Option("--agent", metavar="A", help="On behalf of this agent.")]
+Session = Annotated[str | None, typer.Option("--session", metavar="S", help="On behalf of this session.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(

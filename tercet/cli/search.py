@@ -97,7 +97,7 @@ def search_document(result: SearchResult) -> dict[str, Any]:
 
 def _print_result(result: SearchResult, *, section: bool) -> None:
     if result.degraded:
-        note(_explain_degradation(result.degraded))
+        note(explain_degradation(result.degraded))
     if not result.hits:
         typer.echo("No hits. Other words, a wider filter, or `tercet status` to see what was ingested.")
         return
@@ -107,7 +107,8 @@ def _print_result(result: SearchResult, *, section: bool) -> None:
         _print_hit(number, hit, section=section)
 
 
-def _explain_degradation(degraded: tuple[str, ...]) -> str:
+def explain_degradation(degraded: tuple[str, ...]) -> str:
+    """What a search lacked, and what to do about it."""
     if degraded == ("dense",):
         return "Searched by words only (degraded: dense). `tercet status` tells whether this memory has an embedder."
     return f"Searched with what is there (degraded: {', '.join(degraded)}). `tercet embed` makes the missing vectors."

@@ -46,7 +46,8 @@ def test_only_the_scopes_tenant_sees_its_documents(memory: Memory) -> None:
     agent = Agent("support", memory=memory)
 
     def sources(scope: Scope) -> set[str]:
-        return {hit.citation.uri for hit in agent.run_sync("rotate key by hand", scope=scope).hits}
+        answer = agent.run_sync("rotate key by hand", scope=scope)
+        return {item.citation.uri for item in answer.context.items if item.citation}
 
     assert "acme" in sources(Scope(tenant="acme"))
     assert "acme" not in sources(Scope(tenant="other"))

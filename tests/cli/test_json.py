@@ -49,7 +49,19 @@ def assert_documented(name: str, real: Any) -> None:
 
 
 def test_every_command_has_a_documented_document() -> None:
-    commands = {"ingest", "embed", "search", "status", "doctor", "reindex", "forget", "backup", "restore", "worker"}
+    commands = {
+        "ingest",
+        "embed",
+        "search",
+        "ask",
+        "status",
+        "doctor",
+        "reindex",
+        "forget",
+        "backup",
+        "restore",
+        "worker",
+    }
 
     assert set(DOCUMENTED) == commands | {"error"}
 
@@ -105,6 +117,23 @@ def test_search_with_explanation_recombines_to_the_score(ingested) -> None:
         recombined = sum(leg["weight"] * leg["normalized"] for leg in legs) / sum(leg["weight"] for leg in legs)
         assert hit["score"] == pytest.approx(recombined)
         assert hit["score"] == pytest.approx(hit["explanation"]["fused"])
+
+
+def test_ask(ingested) -> None:
+    outcome = ingested("ask", "When are keys rotated?", "--budget", "300", "--json")
+
+    assert outcome.code == 0
+    assert_documented("ask", outcome.json)
+    assert outcome.json["text"].startswith(outcome.json["citations"][0]["text"])
+    context = outcome.json["context"]
+    assert sum(one["tokens"] for one in context["candidates"]) == context["tokens"] <= context["budget"] == 300
+
+
+def test_ask_says_when_nothing_fits(ingested) -> None:
+    outcome = ingested("ask", "zebra xylophone volcano", "--json")
+
+    assert outcome.code == 0
+    assert (outcome.json["text"], outcome.json["citations"]) == ("", [])
 
 
 def test_status(ingested) -> None:
