@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 10_000
 DEPTH = 200
+HITS = 50
 LOCOMO_DATE = "%I:%M %p on %d %B, %Y"
 LIHUA_DATE = "%Y-%m-%d %H:%M"
 
@@ -150,7 +151,7 @@ def by_meaning(memory: Memory, scope: Scope, query: str) -> list[str]:
 
 def by_time(memory: Memory, scope: Scope, query: str) -> list[str]:
     del query
-    return [episode.id for episode in reversed(memory.episodic.timeline(scope, limit=DEPTH))]
+    return [episode.id for episode in reversed(memory.episodic.timeline(scope, limit=HITS))]
 
 
 def by_dbsf(memory: Memory, scope: Scope, query: str) -> list[str]:
@@ -170,7 +171,7 @@ def by_retriever(**settings: float) -> Ranks:
 
     def ranks(memory: Memory, scope: Scope, query: str) -> list[str]:
         retriever = EpisodicRetriever(memory.episodic, config=config)
-        return [hit.episode.id for hit in retriever.search(query, scope=scope, limit=DEPTH)]
+        return [hit.episode.id for hit in retriever.search(query, scope=scope, limit=HITS)]
 
     return ranks
 
@@ -183,7 +184,7 @@ METHODS: dict[str, Ranks] = {
     "retriever": by_retriever(floor=0),
     "retriever, context=0": by_retriever(floor=0, context=0),
     "retriever, actor_boost=0": by_retriever(floor=0, actor_boost=0),
-    "retriever, recency_boost=0": by_retriever(floor=0, recency_boost=0),
+    "retriever, day_boost=0": by_retriever(floor=0, day_boost=0),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -166,7 +167,7 @@ class EpisodicConfig:
 
     Example:
         >>> round(EpisodicConfig().margin, 3)
-        1.698
+        2.377
     """
 
     candidates: int = 200
@@ -181,6 +182,8 @@ class EpisodicConfig:
     actor_boost: float = 0.4
     """Bound for records whose actor the query names. Names of actors are then left out of what is compared: whoever is
     named in a turn is mostly the one who is spoken to."""
+    day_boost: float = 0.4
+    """Bound for what happened on a day or in a month that the query names, or on the day after."""
     recency_boost: float = 0.05
     """Bound for what happened now; half of it after ``recency_half_life_days``, nothing for unknown event times."""
     recency_half_life_days: float = 30.0
@@ -197,7 +200,7 @@ class EpisodicConfig:
         for name in ("context", "floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigurationError(f"{name} must lie between 0 and 1, got {getattr(self, name)}.")
-        for name in ("actor_boost", "recency_boost", "importance_boost", "outcome_boost"):
+        for name in ("actor_boost", "day_boost", "recency_boost", "importance_boost", "outcome_boost"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigurationError(
                     f"{name} must lie between 0 and 1, got {getattr(self, name)}.",
@@ -209,9 +212,8 @@ class EpisodicConfig:
     @property
     def margin(self) -> float:
         """The most that all boosts together multiply a relevance by."""
-        return (
-            (1 + self.actor_boost) * (1 + self.recency_boost) * (1 + self.importance_boost) * (1 + self.outcome_boost)
-        )
+        bounds = (self.actor_boost, self.day_boost, self.recency_boost, self.importance_boost, self.outcome_boost)
+        return math.prod(1 + bound for bound in bounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

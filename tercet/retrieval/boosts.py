@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tercet.memory.episodes.drafts import moment_of
+from tercet.retrieval.days import lies_in
+
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from tercet.memory.episodes.records import EpisodePlace
+    from tercet.retrieval.days import Span
     from tercet.retrieval.episodic_records import Boost
     from tercet.settings import EpisodicConfig
 
 _DAY = 86_400_000_000
 
 
-def boosts(place: EpisodePlace, config: EpisodicConfig, *, now: int, actors: Container[str]) -> dict[Boost, float]:
+def boosts(
+    place: EpisodePlace, config: EpisodicConfig, *, now: int, actors: Container[str], days: tuple[Span, ...] = ()
+) -> dict[Boost, float]:
     """The factors of a record.
 
     Args:
@@ -26,20 +32,27 @@ def boosts(place: EpisodePlace, config: EpisodicConfig, *, now: int, actors: Con
         config: The bounds.
         now: Microseconds since 1970. What happens later counts as happening now.
         actors: Those whom the query names.
+        days: Days that the query names.
 
     Example:
         >>> from tercet.memory.episodes.records import EpisodePlace
         >>> from tercet.settings import EpisodicConfig
         >>> month_ago = EpisodePlace(1, "e1", "ada", 0, 0.5, "", 1, "", 0)
         >>> boosts(month_ago, EpisodicConfig(), now=30 * 86_400_000_000, actors=())
-        {'actor': 1.0, 'recency': 1.025, 'importance': 1.05, 'outcome': 1.0}
+        {'actor': 1.0, 'day': 1.0, 'recency': 1.025, 'importance': 1.05, 'outcome': 1.0}
     """
     return {
         "actor": 1 + config.actor_boost * (place.actor in actors),
+        "day": 1 + config.day_boost * (bool(days) and _on(place.occurred_at, days)),
         "recency": 1 + config.recency_boost * recency(place.occurred_at, now, config.recency_half_life_days),
         "importance": 1 + config.importance_boost * min(1.0, max(0.0, place.importance)),
         "outcome": 1 + config.outcome_boost * bool(place.outcome),
     }
+
+
+def _on(occurred_at: int | None, days: tuple[Span, ...]) -> bool:
+    moment = moment_of(occurred_at)
+    return moment is not None and lies_in(moment.date(), days)
 
 
 def recency(occurred_at: int | None, now: int, half_life_days: float) -> float:

@@ -21,6 +21,7 @@ from tercet.models.identifiers import find_tokens
 from tercet.records import Provenance
 from tercet.retrieval.actors import named_actors
 from tercet.retrieval.boosts import boosts
+from tercet.retrieval.days import Dated, named_days
 from tercet.retrieval.episodic_records import EpisodeExplanation, EpisodicHit, EpisodicResult
 from tercet.retrieval.explanation import QueryTerms, term_scores
 from tercet.retrieval.queries import checked_query
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tercet.models.embedding import Embedder
     from tercet.records import AnyScope, Scope
     from tercet.retrieval.actors import Named
+    from tercet.retrieval.days import Span
     from tercet.retrieval.episodic_records import Boost, Nothing
     from tercet.retrieval.relevance import Own
 
@@ -69,6 +71,7 @@ class Asked(NamedTuple):
     """A query taken apart."""
 
     named: Named
+    days: tuple[Span, ...]
     terms: Mapping[str, int]
     names: Mapping[str, str]
     """Term to spelling of the identifiers in it."""
@@ -149,7 +152,8 @@ class EpisodicRetriever:
         if selection.empty:
             return EpisodicResult(query=text, hits=(), reason="nothing recorded")
         with_vector, total = self._memory.coverage(selection) if embedder else (0, 0)
-        asked = self._ask(text, selection, embedder if with_vector else None)
+        moment = now or as_of or self._memory.clock()
+        asked = self._ask(text, selection, embedder if with_vector else None, moment)
         judgement, idf = self._judge(asked, selection, max(self.config.candidates, limit))
         own = judgement.own(judgement.rows())
         places = self._memory.places(list(own))
@@ -157,8 +161,7 @@ class EpisodicRetriever:
             judgement = self._expand(judgement, own, asked, idf, selection)
             own = judgement.own(judgement.rows())
             places.update(self._memory.places([row for row in own if row not in places]))
-        moment = now or as_of or self._memory.clock()
-        ranked = self._rank(own, places, asked.named.actors, microseconds(moment))
+        ranked = self._rank(own, places, asked, microseconds(moment))
         fitting = [one for one in ranked if one.relevance >= self.config.floor and one.relevance > 0]
         terms = QueryTerms(asked.terms, idf) if explain else None
         hits = self._hits(fitting, limit, frozenset(window), terms)
@@ -191,19 +194,21 @@ class EpisodicRetriever:
             return ()
         return (f"dense {100 * with_vector // total} %",) if embedder else ("dense",)
 
-    def _ask(self, text: str, selection: EpisodeSelection, embedder: Embedder | None) -> Asked:
+    def _ask(self, text: str, selection: EpisodeSelection, embedder: Embedder | None, moment: datetime) -> Asked:
         analyzer = self._memory.analyzer
         actors = self._memory.actors(selection) if self.config.actor_boost else []
         named = named_actors(text, actors, is_word=lambda word: bool(analyzer.terms(word)))
         if not analyzer.terms(named.rest):  # who asks for nothing but a name means the name
             named = named._replace(rest=text)
+        dated = named_days(named.rest, moment) if self.config.day_boost else Dated((), named.rest)
+        meant = dated.rest if analyzer.terms(dated.rest) else named.rest
         names: dict[str, str] = {}
-        for token in find_tokens(named.rest):
+        for token in find_tokens(dated.rest):
             if _IDENTIFIER.search(token) and (held := analyzer.terms(token)):
                 names.setdefault(held[0], token)
-        vector = embedder.embed_query(named.rest) if embedder else None
+        vector = embedder.embed_query(meant) if embedder else None
         terms = Counter(analyzer.terms(named.rest)) if self.config.lexical_weight else Counter()
-        return Asked(named, terms, dict(list(names.items())[:MOST_NAMES]), vector)
+        return Asked(named, dated.spans, terms, dict(list(names.items())[:MOST_NAMES]), vector)
 
     def _judge(self, asked: Asked, selection: EpisodeSelection, limit: int) -> tuple[Judgement, Mapping[str, float]]:
         config = self.config
@@ -257,14 +262,12 @@ class EpisodicRetriever:
 
     # -- order -------------------------------------------------------------------------------------------------------
 
-    def _rank(
-        self, own: Mapping[int, Own], places: Mapping[int, EpisodePlace], actors: frozenset[str], now: int
-    ) -> list[Ranked]:
+    def _rank(self, own: Mapping[int, Own], places: Mapping[int, EpisodePlace], asked: Asked, now: int) -> list[Ranked]:
         lifts = lift(own, places, context=self.config.context)
         ranked = []
         for row, place in places.items():
             relevance = own[row].score + lifts[row]
-            factors = boosts(place, self.config, now=now, actors=actors)
+            factors = boosts(place, self.config, now=now, actors=asked.named.actors, days=asked.days)
             ranked.append(
                 Ranked(place.id, row, own[row], lifts[row], factors, relevance, relevance * math.prod(factors.values()))
             )

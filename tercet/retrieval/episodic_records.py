@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tercet.memory.episodes.records import Episode
     from tercet.records import LegExplanation, Provenance
 
-Boost = Literal["actor", "recency", "importance", "outcome"]
+Boost = Literal["actor", "day", "recency", "importance", "outcome"]
 Nothing = Literal["", "nothing recorded", "nothing found", "below the floor", "in the window"]
 
 
