@@ -52,7 +52,7 @@ def ingest(settings: Settings, root: Path, proof: str, ready: Callable[[], None]
     documents = DirectoryLoader(str(root), glob="**/*", loader_cls=TextLoader).load()
     chunks = _split(documents)
     stored = Chroma.from_documents(chunks, embedder, client=_client(settings))
-    assert len(stored.similarity_search(proof, k=HITS)) == HITS
+    assert stored.similarity_search(proof, k=HITS)
     ready()
     return len(chunks)
 

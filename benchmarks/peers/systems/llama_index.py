@@ -40,7 +40,7 @@ def ingest(settings: Settings, root: Path, proof: str, ready: Callable[[], None]
     Defaults.embed_model = _embedder(settings)
     documents = SimpleDirectoryReader(input_dir=str(root), recursive=True).load_data()
     stored = VectorStoreIndex.from_documents(documents)
-    assert len(stored.as_retriever(similarity_top_k=HITS).retrieve(proof)) == HITS
+    assert stored.as_retriever(similarity_top_k=HITS).retrieve(proof)
     ready()
     return len(stored.docstore.docs)
 
