@@ -94,16 +94,19 @@ def run_worker(
         stopper.start()
         said: dict[str, Any] = {}
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("{"):
-                said = json.loads(line)
-                memory.stop()
-        process.stdout.close()
-        code = process.wait()
-        memory.stop()
-        memory.join()
-        late = not stopper.is_alive()
-        stopper.cancel()
+        try:
+            for line in process.stdout:
+                if line.startswith("{"):
+                    said = json.loads(line)
+                    memory.stop()
+            code = process.wait()
+        finally:  # Ctrl-C reaches this process only: the worker is in a session of its own
+            late = not stopper.is_alive()
+            stopper.cancel()
+            _end(process)
+            process.stdout.close()
+            memory.stop()
+            memory.join()
     facts = {"load at start": load, "wall s": round(time.perf_counter() - started, 1)}
     if late:
         return facts | {"failed": f"took longer than {limit_s:.0f} s"}
