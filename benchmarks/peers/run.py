@@ -38,6 +38,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -89,9 +90,11 @@ class Workers:
         python = self._pythons[system]
         if isinstance(python, str):
             return {"failed": python}
-        print(f"  {task}: {system} …", file=sys.stderr, flush=True)
+        print(f"  {task}: {system} …", end=" ", file=sys.stderr, flush=True)
         given = ["--model", str(self._model), *map(str, arguments)]
-        return run_worker(python, system, task, given, limit_s=self._limit_s, log=self._logs / f"{system}.{task}.log")
+        said = run_worker(python, system, task, given, limit_s=self._limit_s, log=self._logs / f"{system}.{task}.log")
+        print(f"{said['wall s']} s", said.get("failed", ""), file=sys.stderr, flush=True)
+        return said
 
 
 def ingest(options: argparse.Namespace, workers: Workers, folder: Path) -> Facts:
@@ -235,6 +238,7 @@ def main() -> None:
     from tercet.models.weights import locate  # noqa: PLC0415
 
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker is ended too
     model = locate("all-MiniLM-L6-v2", use_hub=False)
     pythons: dict[str, Path | str] = {}
     for system in options.systems:
