@@ -12,6 +12,7 @@
     │   └── BackupError               a backup that is damaged, or a target that is not empty
     ├── StoreError                    the database or the vector index failed
     │   ├── MemoryLockedError         another process holds the folder
+    │   ├── ClaimLostError            another process took over what this one was doing
     │   ├── MemoryNotFoundError       there is no memory at this place
     │   ├── FormatVersionError        the folder was written by a newer Tercet
     │   ├── CorruptMemoryError        what is on disk contradicts itself
@@ -82,6 +83,10 @@ class StoreError(TercetError):
 
 class MemoryLockedError(StoreError):
     """Another process holds the memory; the holder is named."""
+
+
+class ClaimLostError(StoreError):
+    """This process was taken for dead, and another one took over what it was doing; nothing was written."""
 
 
 class MemoryNotFoundError(StoreError):

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import event, inspect, select
@@ -24,17 +25,22 @@ from tercet.memory.connections import DATABASE_FILE, connect, translate
 from tercet.memory.schema import (
     FORMAT_VERSION,
     attributes,
+    batches,
     chunks,
+    claimed_texts,
     corpora,
     documents,
     embeddings,
     files,
     frequencies,
+    jobs,
     meta,
+    outcomes,
     roots,
     schema,
     stale_points,
     versions,
+    workers,
 )
 
 if TYPE_CHECKING:
@@ -50,18 +56,23 @@ __all__ = [
     "MIGRATIONS",
     "Database",
     "attributes",
+    "batches",
     "chunks",
+    "claimed_texts",
     "corpora",
     "documents",
     "embeddings",
     "excluded",
     "files",
     "frequencies",
+    "jobs",
     "meta",
+    "outcomes",
     "roots",
     "schema",
     "stale_points",
     "versions",
+    "workers",
 ]
 
 MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = [(1, schema.create_all)]
@@ -198,6 +209,44 @@ class Database:
                     connection.commit()
             finally:
                 self._writers.discard(thread)
+
+    @contextmanager
+    def exclusive(self, name: str, *, wait: bool = False) -> Iterator[bool]:
+        """Do something that only one process may do at a time; yields whether this one may.
+
+        The database gives the name free when this process ends, however it ends. A folder has one process anyway.
+
+        Args:
+            name: Of what is done.
+            wait: Wait until the name is free, however long that takes.
+        """
+        if self.dialect == "sqlite":
+            yield True
+            return
+        key = int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
+        with self.session() as connection:
+            if wait:
+                connection.exec_driver_sql("SET lock_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
+                yield True
+            else:
+                yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar_one())
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """PostgreSQL: a connection of one's own, without transactions, for locks that last as long as it does.
+
+        The server notices within a minute when this host is gone, and lifts the locks.
+        """
+        self._refuse_fork()
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            for setting in ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3"):
+                connection.exec_driver_sql(f"SET {setting}")
+            yield connection
+        finally:
+            connection.invalidate()  # a pooled connection would keep its locks and settings
+            connection.close()
 
     def get_meta(self, key: str, connection: Connection | None = None) -> Any:  # noqa: ANN401
         """The JSON value kept under ``key``, or None."""

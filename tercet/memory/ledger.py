@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert, select, update
 
 from tercet.memory.database import corpora, files, roots
 from tercet.memory.points import batches
+from tercet.memory.rows import write_files
 from tercet.memory.stored import FileEntry, FileStamp
-from tercet.memory.writing import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

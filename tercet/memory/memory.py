@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
     from tercet.memory.vectors import VectorIndex
+    from tercet.memory.workers import Workers
     from tercet.models.embedding import Embedder
     from tercet.records import Progress
 
@@ -82,6 +83,12 @@ class Memory:
         self._index: VectorIndex | None = None
         self._lock: FolderLock | None = None
         self._claimed = False
+        self.workers: Workers | None = None
+        """The processes that share the database; None: a folder belongs to one process."""
+        if path is None:
+            from tercet.memory.workers import Workers  # noqa: PLC0415  # folders have no need of it
+
+            self.workers = Workers(database)
         self.semantic: SemanticMemory = SemanticMemory(
             database,
             index=self._open_index,
@@ -90,7 +97,7 @@ class Memory:
             fingerprint=lambda: self.embedder_record.fingerprint,
             lexical=lexical,
             claim=self.claim,
-            exclusive=path is not None,
+            workers=self.workers,
         )
         self.ledger: Ledger = Ledger(database, claim=self.claim)
 
@@ -270,7 +277,8 @@ class Memory:
             self._lock = FolderLock(self.path)
             self._lock.acquire()
         self._claimed = True
-        self._remember()
+        with self.database.exclusive("settings", wait=True):
+            self._remember()
         self.semantic.recover()
 
     def _remember(self) -> None:
@@ -290,7 +298,8 @@ class Memory:
             if self._qdrant is not None:
                 from tercet.memory.server import open_server  # noqa: PLC0415
 
-                self._index = open_server(self._qdrant, COLLECTION, spec, api_key=self._qdrant_api_key)
+                with self.database.exclusive("collection", wait=True):  # one of several processes makes it
+                    self._index = open_server(self._qdrant, COLLECTION, spec, api_key=self._qdrant_api_key)
             else:
                 from tercet.memory.edge import open_edge  # noqa: PLC0415
 
@@ -328,6 +337,8 @@ class Memory:
         if self._index is not None:
             self._index.close()
             self._index = None
+        if self.workers is not None:
+            self.workers.close()
         self.database.close()
         if self._lock is not None:
             self._lock.release()

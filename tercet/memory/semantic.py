@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from tercet.memory.database import Database
     from tercet.memory.stored import NewVersion
     from tercet.memory.vectors import VectorIndex
+    from tercet.memory.workers import Workers
     from tercet.models.embedding import Embedder
     from tercet.settings import LexicalConfig
 
@@ -86,7 +87,7 @@ class SemanticMemory:
         fingerprint: Callable[[], str | None],
         lexical: LexicalConfig,
         claim: Callable[[], None],
-        exclusive: bool,
+        workers: Workers | None,
     ) -> None:
         self.lexical = lexical
         self._database = database
@@ -95,9 +96,7 @@ class SemanticMemory:
         self._fingerprint = fingerprint
         self._claim = claim
         self._settled_rows: dict[int, tuple[str, bool]] = {}
-        self._writer = SemanticWriter(
-            database, index=index, lexical=lexical, fingerprint=fingerprint, exclusive=exclusive
-        )
+        self._writer = SemanticWriter(database, index=index, lexical=lexical, fingerprint=fingerprint, workers=workers)
         self._vectorizer = Vectorizer(
             database,
             index=index,
@@ -105,6 +104,7 @@ class SemanticMemory:
             embedder=embedder,
             fingerprint=fingerprint,
             weigh=self._writer.weigh,
+            workers=workers,
         )
 
     @property
@@ -360,15 +360,19 @@ class SemanticMemory:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def put(self, new: Sequence[NewVersion]) -> None:
+    def put(self, new: Sequence[NewVersion], *, also: Callable[[Connection], None] | None = None) -> None:
         """Store a batch of document versions, each replacing the live one; acknowledged when it returns.
+
+        Args:
+            new: The versions.
+            also: Called in the transaction that makes them live; what it raises keeps them from that.
 
         Raises:
             MemoryLockedError: Another process holds the memory.
             DiskFullError: Too little space is left; nothing of the batch became visible.
         """
         self._claim()
-        self._writer.put(new)
+        self._writer.put(new, also=also)
 
     def delete(self, document_ids: Sequence[int]) -> None:
         """Remove documents, their chunks, words and points."""
@@ -409,6 +413,14 @@ class SemanticMemory:
         self._claim()
         return self._vectorizer.embed_missing(progress=progress)
 
+    def embed_some(self) -> int | None:
+        """Give the next few chunks without a dense vector theirs: how many texts were embedded.
+
+        None: there is none, or other processes are at all of them.
+        """
+        self._claim()
+        return self._vectorizer.embed_some()
+
     def reindex(self, *, progress: Callable[[Progress], None] | None = None) -> int:
         """Rebuild the vector index from the database without embedding anything; returns the points written."""
         self._claim()
@@ -416,11 +428,4 @@ class SemanticMemory:
 
     def missing_vectors(self) -> int:
         """Live chunks that still lack a dense vector."""
-        query = (
-            select(func.count())
-            .select_from(chunks)
-            .join(versions, versions.c.id == chunks.c.version_id)
-            .where(chunks.c.embedded.is_(False), versions.c.state == "live")
-        )
-        with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+        return self._vectorizer.missing()

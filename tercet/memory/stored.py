@@ -68,6 +68,29 @@ class NewVersion:
     """Ledger row to write in the same transaction that makes the version live (its ``document_id`` is filled in)."""
 
 
+class FileTask(NamedTuple):
+    """A file to ingest: where it is, what it is called inside its corpus, and its row of the ledger to be."""
+
+    location: str
+    """Path on this machine, and on every other that works on the same batch."""
+    uri: str
+    entry: FileEntry
+    """As the file looked when the run was planned; without the hash of its content, which is still to be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOutcome:
+    """What became of a file."""
+
+    uri: str
+    reason: str | None = None
+    """Why it could not be ingested; None: it was."""
+    chunks: int = 0
+    truncated: bool = False
+    """The embedder will not read all of it."""
+    findings: tuple[Finding, ...] = ()
+
+
 class Candidate(NamedTuple):
     """A live chunk that one leg found."""
 

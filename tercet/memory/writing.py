@@ -10,14 +10,15 @@ A batch goes through three steps, each safe to lose:
 Stale points are then deleted; a search that still meets one drops it, because its chunk row is gone. After a crash,
 ``recover`` removes what stayed pending (its write was never acknowledged; the next ingest does it again) and deletes
 the stale points that are still noted.
+
+Several processes may write to one database. Step 3 locks the documents, then their corpora, each in the order of their
+ids, so that writers of the same rows follow one another and never wait for each other in a circle. What a writer clears
+away it locks first and looks at again, for it may have come to life meanwhile.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import socket
 import time
 from dataclasses import asdict, replace
 from itertools import repeat
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, tuple_, update
 
+from tercet.errors import StoreError
 from tercet.memory.database import (
     attributes,
     chunks,
@@ -38,8 +40,10 @@ from tercet.memory.database import (
     meta,
     stale_points,
     versions,
+    workers,
 )
 from tercet.memory.points import BATCH, batches
+from tercet.memory.rows import embed_key, load_vectors, lock_rows, write_files
 from tercet.memory.selection import attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
@@ -49,11 +53,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
     from tercet.memory.database import Database
-    from tercet.memory.stored import FileEntry, NewVersion
+    from tercet.memory.stored import NewVersion
     from tercet.memory.vectors import VectorIndex
+    from tercet.memory.workers import Workers
     from tercet.settings import LexicalConfig
 
 LEASE_S = 600.0
@@ -68,7 +73,8 @@ class SemanticWriter:
         index: Opens the vector index on first use.
         lexical: BM25 constants for the sparse weights.
         fingerprint: Of the embedder, to find vectors that are already known; None without one.
-        exclusive: True when this process holds the memory alone, so that anything pending is of a dead writer.
+        workers: The processes that share the database; None: this process holds the memory alone, so that anything
+            pending is of a dead writer.
     """
 
     def __init__(
@@ -78,28 +84,35 @@ class SemanticWriter:
         index: Callable[[], VectorIndex],
         lexical: LexicalConfig,
         fingerprint: Callable[[], str | None],
-        exclusive: bool,
+        workers: Workers | None,
     ) -> None:
         self._database = database
         self._index = index
         self._lexical = lexical
         self._fingerprint = fingerprint
-        self._exclusive = exclusive
-        self._writer = f"{socket.gethostname()}:{os.getpid()}"
+        self._workers = workers
+        self._failed: set[int] = set()
+        """Versions that this writer, still alive, could not bring to an end."""
 
     # -- put ---------------------------------------------------------------------------------------------------------
 
-    def put(self, new: Sequence[NewVersion]) -> None:
-        """Store versions and make them live; when it returns they are, and they survive kill -9."""
+    def put(self, new: Sequence[NewVersion], *, also: Callable[[Connection], None] | None = None) -> None:
+        """Store versions and make them live; when it returns they are, and they survive kill -9.
+
+        Args:
+            new: The versions.
+            also: Called in the transaction that makes them live; what it raises keeps them from that.
+        """
         if not new:
             return
         named = [(version.corpus_id, version.uri) for version in new]
         assert len(set(named)) == len(named), "one batch holds each document once"
+        writer = "" if self._workers is None else self._workers.name
         with self._database.write() as connection:
             self._ensure_buckets(connection, new)
-            buckets = dict(connection.execute(select(corpora.c.id, corpora.c.length_bucket)).all())
+            buckets = self._buckets(connection, new)
             document_ids = self._document_ids(connection, new)
-            version_ids = self._insert_versions(connection, new, document_ids)
+            version_ids = self._insert_versions(connection, new, document_ids, writer)
             points = [
                 Point(
                     id=row,
@@ -111,50 +124,89 @@ class SemanticWriter:
                     connection, new, document_ids, version_ids
                 )
             ]
-        self._index().upsert(points)
         with_vector = [point.id for point in points if point.dense is not None]
-        with self._database.write() as connection:
-            self._make_live(connection, new, version_ids, with_vector)
+        alive = False
+        try:
+            self._index().upsert(points)
+            while not alive:
+                with self._database.write() as connection:
+                    self._lock(connection, document_ids, new)
+                    used, buckets = buckets, self._buckets(connection, new)
+                    if alive := used == buckets:
+                        self._make_live(connection, new, version_ids, with_vector)
+                        if also is not None:
+                            also(connection)
+                if not alive:  # another process finished the corpus meanwhile, and could not know these points
+                    self._weigh_again(points, new, buckets)
+        except BaseException:
+            self._failed.update(version_ids)
+            raise
         self.drop_stale_points()
+
+    def _buckets(self, connection: Connection, new: Sequence[NewVersion]) -> dict[int, int | None]:
+        """The length bucket of each corpus that a batch belongs to."""
+        ids = {version.corpus_id for version in new}
+        return dict(
+            connection.execute(select(corpora.c.id, corpora.c.length_bucket).where(corpora.c.id.in_(ids))).all()
+        )
+
+    def _lock(self, connection: Connection, document_ids: Sequence[int], new: Sequence[NewVersion]) -> None:
+        """Keep other writers away from these documents, and from the statistics of their corpora, until the commit."""
+        lock_rows(connection, documents, document_ids)
+        lock_rows(connection, corpora, {version.corpus_id for version in new})
+
+    def _weigh_again(
+        self, points: Sequence[Point], new: Sequence[NewVersion], buckets: Mapping[int, int | None]
+    ) -> None:
+        terms = (item.terms for version in new for item in version.chunks)
+        averages = [bucket_length(buckets[version.corpus_id] or 0) for version in new for _ in version.chunks]
+        weights = [self.weigh(counts, average) for counts, average in zip(terms, averages, strict=True)]
+        self._index().set_sparse([point.id for point in points], weights)
 
     def _ensure_buckets(self, connection: Connection, new: Sequence[NewVersion]) -> None:
         """A corpus without chunks takes its first bucket from the batch; ``finish`` corrects it."""
-        for corpus_id in {version.corpus_id for version in new}:
+        unset: ColumnElement[bool] = corpora.c.length_bucket.is_(None)
+        if self._workers is None:  # else an empty corpus may be one whose first points others are writing
+            unset = or_(unset, corpora.c.chunks == 0)
+        for corpus_id in sorted({version.corpus_id for version in new}):
             lengths = [
                 item.terms.length for version in new if version.corpus_id == corpus_id for item in version.chunks
             ]
             if lengths:
                 connection.execute(
                     update(corpora)
-                    .where(corpora.c.id == corpus_id, or_(corpora.c.length_bucket.is_(None), corpora.c.chunks == 0))
+                    .where(corpora.c.id == corpus_id, unset)
                     .values(length_bucket=length_bucket(sum(lengths) / len(lengths)))
                 )
 
     def _document_ids(self, connection: Connection, new: Sequence[NewVersion]) -> list[int]:
         """The ids of the documents, in order; rows are made for those that are new."""
         place = tuple_(documents.c.corpus_id, documents.c.uri)
-        query = select(documents.c.corpus_id, documents.c.uri, documents.c.id)
-        named = [(version.corpus_id, version.uri) for version in new]
-        connection.execute(
-            self._database.upsert(documents, conflict=("corpus_id", "uri")),
-            [{"corpus_id": corpus_id, "uri": uri} for corpus_id, uri in named],
+        # Until the commit nobody may remove a row that is found; one removed just before is made again.
+        query = select(documents.c.corpus_id, documents.c.uri, documents.c.id).with_for_update(
+            read=True, key_share=True
         )
-        found = {
-            (corpus_id, uri): key
-            for some in batches(named)
-            for corpus_id, uri, key in connection.execute(query.where(place.in_(some)))
-        }
+        named = [(version.corpus_id, version.uri) for version in new]
+        found: dict[tuple[int, str], int] = {}
+        while len(found) < len(named):
+            connection.execute(
+                self._database.upsert(documents, conflict=("corpus_id", "uri")),
+                [{"corpus_id": corpus_id, "uri": uri} for corpus_id, uri in sorted(named)],
+            )
+            for some in batches(named):
+                rows = connection.execute(query.where(place.in_(some))).all()
+                found.update(((corpus_id, uri), key) for corpus_id, uri, key in rows)
         return [found[one] for one in named]
 
     def _insert_versions(
-        self, connection: Connection, new: Sequence[NewVersion], document_ids: Sequence[int]
+        self, connection: Connection, new: Sequence[NewVersion], document_ids: Sequence[int], writer: str
     ) -> Sequence[int]:
         lease_until = time.time() + LEASE_S
         rows = [
             {
                 "document_id": document_id,
                 "state": "pending",
-                "writer": self._writer,
+                "writer": writer,
                 "lease_until": lease_until,
                 "content_hash": version.content_hash,
                 "config_hash": version.config_hash,
@@ -213,7 +265,7 @@ class SemanticWriter:
         ids = self._insert_many(connection, chunks, rows)
         fingerprint = self._fingerprint()
         keys = [key for *_, key in items]
-        known = load_vectors(connection, fingerprint, keys) if fingerprint else {}
+        known = load_vectors(connection, fingerprint, keys, keep=True) if fingerprint else {}
         for row, (version, document_id, _, _, item, key) in zip(ids, items, strict=True):
             yield version, document_id, row, item.terms, known.get(key)
 
@@ -236,7 +288,11 @@ class SemanticWriter:
             .join(documents, documents.c.id == versions.c.document_id)
             .where(versions.c.id.in_(version_ids), versions.c.state == "pending")
         ).all()
-        assert len(rows) == len(version_ids), "a pending version was cleared away while its writer lived"
+        if len(rows) != len(version_ids):
+            raise StoreError(
+                "This process was taken for dead, and what it was about to write was cleared away.",
+                remedy="Run the same command again; if it happens often, look at the connection to the database.",
+            )
         old = [row.live_version for row in rows if row.live_version is not None]
         self._retire(connection, old)
         connection.execute(update(versions).where(versions.c.id.in_(version_ids)).values(state="live"))
@@ -264,12 +320,21 @@ class SemanticWriter:
         """Remove documents with everything that was made from them."""
         for some in batches(document_ids):
             with self._database.write() as connection:
+                lock_rows(connection, documents, some)
+                of_these = connection.execute(select(documents.c.corpus_id).where(documents.c.id.in_(some)))
+                lock_rows(connection, corpora, set(of_these.scalars()))
                 live = select(versions.c.id).where(versions.c.document_id.in_(some), versions.c.state == "live")
                 self._retire(connection, list(connection.execute(live).scalars()))
                 connection.execute(delete(files).where(files.c.document_id.in_(some)))
-                has_version = exists().where(versions.c.document_id == documents.c.id)
-                connection.execute(delete(documents).where(documents.c.id.in_(some), ~has_version))
+                self._remove_empty(connection, documents.c.id.in_(some))
             self.drop_stale_points()
+
+    def _remove_empty(self, connection: Connection, which: ColumnElement[bool]) -> None:
+        """Remove documents that have no version at all, but not those that another process is giving one."""
+        has_version = exists().where(versions.c.document_id == documents.c.id)
+        free = select(documents.c.id).where(which, ~has_version).with_for_update(skip_locked=True)
+        for some in batches(list(connection.execute(free).scalars())):
+            connection.execute(delete(documents).where(documents.c.id.in_(some), ~has_version))
 
     def _retire(self, connection: Connection, version_ids: Sequence[int]) -> None:
         """Remove live versions: their rows go, their words are no longer counted, their points are noted as stale."""
@@ -340,19 +405,26 @@ class SemanticWriter:
                 return
             self._index().delete(stale)
             with self._database.write() as connection:
-                connection.execute(delete(stale_points).where(stale_points.c.id.in_(stale)))
+                # Others may be at the same points: whoever comes first forgets them.
+                free = select(stale_points.c.id).where(stale_points.c.id.in_(stale)).with_for_update(skip_locked=True)
+                ours = list(connection.execute(free).scalars())
+                connection.execute(delete(stale_points).where(stale_points.c.id.in_(ours)))
 
     # -- after a run, after a crash ------------------------------------------------------------------------------------
 
     def finish(self, corpus_id: int, progress: Callable[[Progress], None] | None = None) -> None:
         """Bring a corpus into its final state: weights for its real average length, no vector nobody refers to."""
+        with self._database.exclusive(f"finish {corpus_id}", wait=True):
+            self._finish(corpus_id, progress)
+        self.collect_garbage()
+
+    def _finish(self, corpus_id: int, progress: Callable[[Progress], None] | None = None) -> None:
         with self._database.read() as connection:
             row = connection.execute(select(corpora).where(corpora.c.id == corpus_id)).one()
         if row.chunks:
             bucket = length_bucket(row.length_total / row.chunks)
             if bucket != row.length_bucket or row.reweighing:
                 self._reweigh(corpus_id, bucket, row.chunks, progress)
-        self.collect_garbage()
 
     def _reweigh(self, corpus_id: int, bucket: int, total: int, progress: Callable[[Progress], None] | None) -> None:
         change = update(corpora).where(corpora.c.id == corpus_id)
@@ -384,61 +456,40 @@ class SemanticWriter:
         """Remove cached vectors that no chunk refers to any more; nothing is written when nothing was removed."""
         if self._database.get_meta("garbage") is None:
             return
+        used = exists().where(chunks.c.embed_key == embeddings.c.embed_key)
         with self._database.write() as connection:
-            used = exists().where(chunks.c.embed_key == embeddings.c.embed_key)
-            connection.execute(delete(embeddings).where(~used))
             connection.execute(delete(meta).where(meta.c.key == "garbage"))
+            # A writer that has just found a vector keeps it locked; one that comes later finds none.
+            free = select(embeddings.c.embed_key).where(~used).with_for_update(skip_locked=True)
+            for some in batches(list(set(connection.execute(free).scalars()))):
+                connection.execute(delete(embeddings).where(embeddings.c.embed_key.in_(some), ~used))
 
     def recover(self) -> None:
         """Clear away what a dead writer left: pending versions, stale points, half-done weights."""
         pending = select(versions.c.id).where(versions.c.state == "pending")
-        if not self._exclusive:
-            pending = pending.where(versions.c.lease_until < time.time())
+        if self._workers is not None:
+            self._workers.bury()
+            at_work = select(workers.c.name)
+            pending = pending.where(
+                or_(
+                    versions.c.writer.not_in(at_work),
+                    versions.c.lease_until < time.time(),
+                    versions.c.id.in_(self._failed),
+                )
+            )
         with self._database.read() as connection:
             left = list(connection.execute(pending).scalars())
             unfinished = list(connection.execute(select(corpora.c.id).where(corpora.c.reweighing)).scalars())
         for some in batches(left):
             with self._database.write() as connection:
-                self._remove_versions(connection, some)
-                has_version = exists().where(versions.c.document_id == documents.c.id)
-                connection.execute(delete(documents).where(documents.c.live_version.is_(None), ~has_version))
+                still = select(versions.c.id).where(versions.c.id.in_(some), versions.c.state == "pending")
+                locked = connection.execute(still.with_for_update(skip_locked=True))
+                if dead := list(locked.scalars()):
+                    self._remove_versions(connection, dead)
+                self._remove_empty(connection, documents.c.live_version.is_(None))
+        self._failed.clear()
         self.drop_stale_points()
         for corpus_id in unfinished:
-            self.finish(corpus_id)
-
-
-def embed_key(text: str) -> bytes:
-    """The key of an embedded text in the vector cache: equal texts are embedded once."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def load_vectors(connection: Connection, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-    """The vectors already known for some keys."""
-    found: dict[bytes, NDArray[np.float32]] = {}
-    for some in batches(sorted(set(keys))):
-        query = select(embeddings.c.embed_key, embeddings.c.vector).where(
-            embeddings.c.fingerprint == fingerprint, embeddings.c.embed_key.in_(some)
-        )
-        found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in connection.execute(query))
-    return found
-
-
-def write_files(connection: Connection, database: Database, entries: Sequence[FileEntry]) -> None:
-    """Write rows of the file ledger."""
-    if not entries:
-        return
-    rows = [
-        {
-            "root_id": entry.root_id,
-            "path": entry.path,
-            **entry.stamp._asdict(),
-            "seen_ns": entry.seen_ns,
-            "content_hash": entry.content_hash,
-            "config_hash": entry.config_hash,
-            "reason": entry.reason,
-            "document_id": entry.document_id,
-        }
-        for entry in entries
-    ]
-    replaced = [column for column in rows[0] if column not in {"root_id", "path"}]
-    connection.execute(database.upsert(files, conflict=("root_id", "path"), update=replaced), rows)
+            with self._database.exclusive(f"finish {corpus_id}") as free:  # else somebody is at it
+                if free:
+                    self._finish(corpus_id)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, inspect, select, update
 
 from tercet.errors import InputError, StoreError
-from tercet.memory.database import Database, corpora, documents, excluded, frequencies, meta, roots
+from tercet.memory.database import FORMAT_VERSION, Database, corpora, documents, excluded, frequencies, meta, roots
 
 Opener = Callable[..., Database]
 
@@ -190,7 +190,7 @@ def test_several_openers_at_once_make_one_memory(place):
         list(pool.map(open_and_add, range(6)))
     with Database.open(place) as database:
         assert len(names(database)) == 6
-        assert database.get_meta("format_version") == 1
+        assert database.get_meta("format_version") == FORMAT_VERSION
 
 
 def test_chunks_without_a_vector_have_an_index_of_their_own(database):

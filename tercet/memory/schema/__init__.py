@@ -1,5 +1,6 @@
 """The tables of a memory, one module a store. Importing this package puts all of them into ``schema``."""
 
+from tercet.memory.schema.batches import batches, claimed_texts, jobs, outcomes, workers
 from tercet.memory.schema.columns import FORMAT_VERSION, meta, schema
 from tercet.memory.schema.semantic import (
     attributes,
@@ -17,15 +18,20 @@ from tercet.memory.schema.semantic import (
 __all__ = [
     "FORMAT_VERSION",
     "attributes",
+    "batches",
     "chunks",
+    "claimed_texts",
     "corpora",
     "documents",
     "embeddings",
     "files",
     "frequencies",
+    "jobs",
     "meta",
+    "outcomes",
     "roots",
     "schema",
     "stale_points",
     "versions",
+    "workers",
 ]
