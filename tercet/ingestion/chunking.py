@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tercet.records import Block, Document, ParsedDocument
     from tercet.settings import ChunkingConfig
 
+
 class Chunker(Protocol):
     """Cuts parsed documents into chunks."""
 

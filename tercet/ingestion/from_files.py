@@ -291,6 +291,7 @@ class _Job:
             effective_from=effective_from,
             effective_to=effective_to,
             file=self._entry(file, roots, content_hash=parsed.content_hash),
+            further=parsed.further,
         )
 
     def _entry(
@@ -313,7 +314,7 @@ class _Job:
             self.tally.renamed.append((self._old_uris[version.uri], version.uri))
         else:
             (self.tally.updated if version.uri in self._plan.updates else self.tally.added).append(version.uri)
-        self.tally.chunks += len(version.chunks)
+        self.tally.chunks += version.chunk_count
         self.tally.truncated += self._run.too_long(version.chunks)
         if version.findings:
             self.tally.findings[version.uri] = version.findings

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tercet.errors import ConfigurationError, ParseError
-from tercet.ingestion.frames import Frame, FrameError, ParsedFile, read_document, read_frame, write_frame
+from tercet.ingestion.frames import Frame, FrameError, ParsedFile, read_document, read_frame, read_part, write_frame
+from tercet.ingestion.parts import PartStream
+from tercet.memory.stored import FurtherParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +83,7 @@ class ParserPool:
         self._workers: set[_WorkerProcess] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._streams: set[PartStream] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +123,7 @@ class ParserPool:
                     ready = waiting.pop(due)
                     characters -= _weight(ready)
                     yield due, ready
+                    self._forget_parts(ready)
                     due += 1
         finally:
             if due < len(tasks):
@@ -143,6 +148,16 @@ class ParserPool:
                     self._discard(worker)
                     worker = self._start()
                     outcome = worker.parse(tasks[index], timeout_s=self._time_for(tasks[index]))
+                if isinstance(outcome, ParsedFile) and (parts := worker.unread) is not None:
+                    with self._lock:
+                        self._streams.add(parts)
+                        if self._closed:
+                            parts.close()
+                    done.put((index, outcome))
+                    if not worker.read_parts(parts):
+                        self._discard(worker)
+                        worker = None
+                    continue
                 if outcome is None or not worker.alive:
                     outcome = outcome or Unparsed(f"ended its parser process: {worker.epitaph()}")
                     self._discard(worker)
@@ -153,6 +168,14 @@ class ParserPool:
                 return
         if worker is not None:
             self._discard(worker)
+
+    def _forget_parts(self, outcome: ParsedFile | Unparsed) -> None:
+        """Whoever was given a document has taken its parts by now, or will not."""
+        parts = None if isinstance(outcome, Unparsed) or outcome.further is None else outcome.further.source
+        if isinstance(parts, PartStream):
+            parts.close()
+            with self._lock:
+                self._streams.discard(parts)
 
     def _start(self) -> _WorkerProcess:
         with self._lock:
@@ -182,6 +205,10 @@ class ParserPool:
             self._closed = True
             workers = list(self._workers)
             self._workers.clear()
+            streams = list(self._streams)
+            self._streams.clear()
+        for stream in streams:
+            stream.close()
         for worker in workers:
             worker.stop()
 
@@ -207,6 +234,11 @@ class _WorkerProcess:
         }
         self._memory_mb = memory_mb
         self._timed_out = False
+        self._timeout_s = self._left_s = 0.0
+        """What the present file may take, and what is left of it; time in which nobody waits does not count."""
+        self._position = 0
+        self.unread: PartStream | None = None
+        """Where the parts go that follow what ``parse`` returned; None: none follow."""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own module, no shell
@@ -243,28 +275,62 @@ class _WorkerProcess:
         if self._process.poll() is not None:
             return None
         request = {"path": task.path, "name": Path(task.path).name, "uri": task.uri, "timeout_s": timeout_s}
+        self.unread = None
+        self._timeout_s = self._left_s = timeout_s
         answer = self._exchange(request, timeout_s=timeout_s)
+        if (failure := self._failure(answer)) is not None or answer is None:
+            return failure
+        try:
+            parsed = read_document(answer)
+        except FrameError as error:
+            self.stop()
+            return Unparsed(f"made its parser process answer with {error}")
+        if not answer.get("more"):
+            return parsed
+        self._position = len(parsed.document.text)
+        self.unread = PartStream()
+        return replace(parsed, further=FurtherParts(self.unread))
+
+    def read_parts(self, parts: PartStream) -> bool:
+        """Read the rest of the document that ``parse`` began; False: the process can take no other file."""
+        more = True
+        while more:
+            answer = self._exchange(None, timeout_s=self._left_s)
+            failure = self._failure(answer)
+            if failure is not None or answer is None:
+                parts.put(ParseError("its parser process failed" if failure is None else failure.reason))
+                return self.alive
+            try:
+                part = read_part(answer, self._position)
+            except FrameError as error:
+                parts.put(ParseError(f"made its parser process answer with {error}"))
+                return False
+            self._position += len(part.text)
+            more = bool(answer.get("more"))
+            if not parts.put(part):
+                return False
+        return parts.put(None) or self.alive
+
+    def _failure(self, answer: Frame | None) -> Unparsed | None:
         if self._timed_out:
-            return Unparsed(f"took longer than {timeout_s:g} s to parse")
+            return Unparsed(f"took longer than {self._timeout_s:g} s to parse")
         if answer is None:
             return Unparsed(f"ended its parser process: {self.epitaph()}")
         if "error" in answer:
             return Unparsed(str(answer["error"]), str(answer.get("content_hash", "")))
-        try:
-            return read_document(answer)
-        except FrameError as error:
-            self.stop()
-            return Unparsed(f"made its parser process answer with {error}")
+        return None
 
-    def _exchange(self, frame: Frame, *, timeout_s: float) -> Frame | None:
-        """Send and receive; None: the process ended, or was ended because it took too long."""
+    def _exchange(self, frame: Frame | None, *, timeout_s: float) -> Frame | None:
+        """Send (unless None) and receive; None: the process ended, or was ended because it took too long."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         timer = threading.Timer(timeout_s, self._time_out)
         timer.daemon = True
         timer.start()
+        started = time.monotonic()
         try:
-            write_frame(self._process.stdin, frame)
+            if frame is not None:
+                write_frame(self._process.stdin, frame)
             answer = read_frame(self._process.stdout)
         except ParseError as error:
             return {"error": str(error)}
@@ -273,6 +339,7 @@ class _WorkerProcess:
             answer = None
         finally:
             timer.cancel()
+            self._left_s = max(0.001, timeout_s - (time.monotonic() - started))
         if answer is None or answer.get("exhausted"):
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=10)

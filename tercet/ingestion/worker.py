@@ -10,17 +10,21 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tercet.errors import ParseError, TercetError
 from tercet.ingestion.chunking import StructuralChunker
-from tercet.ingestion.frames import Frame, document_frame, read_frame, write_frame
+from tercet.ingestion.frames import Frame, document_frame, part_frame, read_frame, write_frame
 from tercet.ingestion.parsers import parse
+from tercet.ingestion.parts import parts_of
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.memory.stored import IndexedChunk
 from tercet.models.lexical import Analyzer
 from tercet.models.tokens import token_counter
 from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 if sys.platform != "win32":
     import resource
@@ -39,13 +43,18 @@ def main() -> int:
     write_frame(answers, {"ready": os.getpid()})
     while (request := read_frame(requests)) is not None:
         _alarm(request["timeout_s"] + _ALARM_GRACE_S)
-        answer = worker.answer(request)
-        try:
-            write_frame(answers, answer)
-        except ParseError as error:
-            write_frame(answers, {"error": str(error), "content_hash": answer["content_hash"]})
+        exhausted = False
+        for answer in worker.answers(request):
+            exhausted = bool(answer.get("exhausted"))
+            left = _alarm(0)  # the parent takes a part when it has stored the ones before
+            try:
+                write_frame(answers, answer)
+            except ParseError as error:
+                write_frame(answers, {"error": str(error), "content_hash": answer.get("content_hash", "")})
+                break
+            _alarm(left)
         _alarm(0)
-        if answer.get("exhausted"):
+        if exhausted:
             return 0  # what is left of the memory is in pieces; the parent starts a fresh process
     return 0
 
@@ -63,34 +72,42 @@ class _Worker:
             counter = token_counter(Path(tokenizer) if tokenizer else None)
             self._chunker = StructuralChunker(ChunkingConfig(**settings["chunking"]), counter)
 
-    def answer(self, request: Frame) -> Frame:
-        """Answer one request; whatever goes wrong with the file becomes its reason."""
+    def answers(self, request: Frame) -> Iterator[Frame]:
+        """Answer one request, in parts where the file is large; whatever goes wrong with it becomes its reason."""
         content_hash = ""
         try:
             data = read_file(request["path"], max_bytes=self._max_bytes)
             content_hash = hash_content(data)
-            return self._document(data, content_hash, request)
+            yield from self._document(data, content_hash, request)
+            return
         except TercetError as error:
             if isinstance(error.__cause__, MemoryError):
-                return _exhausted(content_hash)
+                yield _exhausted(content_hash)
+                return
             reason = str(error).removeprefix(f"{request['name']}: ")
         except RecursionError:
             reason = "is nested too deeply to be parsed"
         except MemoryError:
-            return _exhausted(content_hash)
+            yield _exhausted(content_hash)
+            return
         except Exception as error:  # a parser's bug must stay with the file that set it off
             reason = f"could not be parsed: {type(error).__name__}: {error}"[:500]
-        return {"error": reason, "content_hash": content_hash}
+        yield {"error": reason, "content_hash": content_hash}
 
-    def _document(self, data: bytes, content_hash: str, request: Frame) -> Frame:
+    def _document(self, data: bytes, content_hash: str, request: Frame) -> Iterator[Frame]:
         document = parse(data, name=request["name"], config=self._parsing)
         if self._chunker is None:
-            return document_frame(content_hash, document, None)
-        chunks = [
+            yield document_frame(content_hash, document, None)
+            return
+        chunks = (
             IndexedChunk(chunk=chunk, terms=self._analyzer.count(chunk.embedded_text))
-            for chunk in self._chunker.chunk(document, uri=request["uri"])
-        ]
-        return document_frame(content_hash, document, chunks)
+            for chunk in self._chunker.chunks(document, uri=request["uri"])
+        )
+        parts = parts_of(document.text, chunks)
+        part, more = next(parts)
+        yield document_frame(content_hash, document, part, more=more)
+        for part, more in parts:
+            yield part_frame(part, more=more)
 
 
 def _exhausted(content_hash: str) -> Frame:
@@ -123,10 +140,13 @@ def _limit_resources(memory_mb: int) -> None:
             continue
 
 
-def _alarm(seconds: float) -> None:
-    """Let the kernel end this process should the parent be gone while a parser hangs in C code; 0: call it off."""
-    if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+def _alarm(seconds: float) -> float:
+    """Let the kernel end this process should the parent be gone while a parser hangs in C code; 0: call it off.
+
+    Returns:
+        The seconds that were left before.
+    """
+    return 0.0 if sys.platform == "win32" else signal.setitimer(signal.ITIMER_REAL, seconds)[0]
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from tercet.memory.schema import (
     roots,
     schema,
     stale_points,
+    text_parts,
     versions,
     workers,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "roots",
     "schema",
     "stale_points",
+    "text_parts",
     "versions",
     "workers",
 ]

@@ -12,6 +12,7 @@ from tercet.memory.schema.semantic import (
     frequencies,
     roots,
     stale_points,
+    text_parts,
     versions,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "roots",
     "schema",
     "stale_points",
+    "text_parts",
     "versions",
     "workers",
 ]
