@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from tercet.errors import ParseError
 from tercet.memory.stored import FurtherParts, IndexedChunk, Part
 from tercet.models.lexical import TermCounts
 from tercet.records import Block, Chunk, Finding, ParsedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_FRAME = 512 << 20
 """Bytes; a file that becomes more than this fails alone."""
@@ -34,7 +37,7 @@ class ParsedFile:
 
     content_hash: str
     document: ParsedDocument
-    chunks: tuple[IndexedChunk, ...] | None
+    chunks: Sequence[IndexedChunk] | None
     """None where the parent cuts with a chunker of its own; the blocks are there instead."""
     further: FurtherParts | None = None
     """What follows the text and the chunks of a large document; None: they are all of it."""

@@ -125,13 +125,11 @@ def terms_of(connection: Connection, version_ids: Sequence[int]) -> Iterator[tup
 def read_text(connection: Connection, version_id: int, start: int, end: int) -> str:
     """A span of the text of a version, wherever its parts were cut."""
     text = str(connection.execute(select(versions.c.text).where(versions.c.id == version_id)).scalar_one())
-    pieces = [text[start:end]]
-    if end > len(text):
-        of_it = text_parts.c.version_id == version_id
-        begins = select(func.max(text_parts.c.start)).where(of_it, text_parts.c.start <= start).scalar_subquery()
-        parts = select(text_parts).where(
-            of_it, text_parts.c.start < end, text_parts.c.start >= func.coalesce(begins, 0)
-        )
-        for part in connection.execute(parts.order_by(text_parts.c.start)):
-            pieces.append(part.text[max(0, start - part.start) : end - part.start])
-    return "".join(pieces)
+    if end <= len(text):
+        return text[start:end]
+    of_it = text_parts.c.version_id == version_id
+    begins = select(func.max(text_parts.c.start)).where(of_it, text_parts.c.start <= start).scalar_subquery()
+    parts = select(text_parts).where(of_it, text_parts.c.start < end, text_parts.c.start >= func.coalesce(begins, 0))
+    rows = connection.execute(parts.order_by(text_parts.c.start))
+    rest = (row.text[max(0, start - row.start) : end - row.start] for row in rows)
+    return "".join((text[start:end], *rest))

@@ -25,10 +25,10 @@ from dataclasses import asdict, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, tuple_, update
 
 from tercet.errors import StoreError
+from tercet.memory.chunk_rows import ChunkRow, NewChunks, insert_chunks, terms_of
 from tercet.memory.database import (
     attributes,
     chunks,
@@ -42,7 +42,6 @@ from tercet.memory.database import (
     versions,
     workers,
 )
-from tercet.memory.chunk_rows import ChunkRow, NewChunks, insert_chunks, terms_of
 from tercet.memory.points import BATCH, batches
 from tercet.memory.rows import lock_rows, write_files
 from tercet.memory.selection import attribute_rows, day_number

@@ -63,10 +63,8 @@ class WordEstimate:
 
     def count(self, text: str) -> int:
         """Tokens of the text, estimated high, special tokens excluded."""
-        if len(text) <= _SHORT:
-            pieces = len(_PIECES.findall(text))
-        else:
-            pieces = int(_Runs(_code_points(text)).counts.sum())
+        short = len(text) <= _SHORT
+        pieces = len(_PIECES.findall(text)) if short else int(_Runs(_code_points(text)).counts.sum())
         return pieces if text.isascii() else pieces + 2 * len(_KOREAN.findall(text))
 
     def starts(self, text: str) -> list[int]:
@@ -111,7 +109,9 @@ class _Runs:
         counts = self.counts
         number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         late = np.repeat(self._opening, counts) & (number > 0)
-        return np.repeat(self._first + self._taken, counts) + number * np.repeat(self._step, counts) + late
+        begins: NDArray[np.int64] = np.repeat(self._first + self._taken, counts)
+        begins += number * np.repeat(self._step, counts) + late
+        return begins
 
 
 def _code_points(text: str) -> NDArray[np.unsignedinteger]:
