@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from tercet.memory.stored import IndexedChunk
 
 PART_CHUNKS = 512
+"""How many chunks make a part; the parent tells its parser processes."""
 PART_CHARACTERS = 1 << 20
 _AHEAD = 2
 
 
-def parts_of(text: str, chunks: Iterable[IndexedChunk]) -> Iterator[tuple[Part, bool]]:
+def parts_of(text: str, chunks: Iterable[IndexedChunk], *, size: int = PART_CHUNKS) -> Iterator[tuple[Part, bool]]:
     """Cut a document into parts at the ends of chunks; each comes with whether more follow.
 
     Args:
         text: Of the document.
         chunks: Of the document, ascending; those that overlap stay in one part.
+        size: Chunks in a part; one with much text has fewer.
 
     Example:
         >>> list(parts_of("a text", []))
@@ -32,7 +34,7 @@ def parts_of(text: str, chunks: Iterable[IndexedChunk]) -> Iterator[tuple[Part, 
     start = end = 0
     held: list[IndexedChunk] = []
     for indexed in chunks:
-        full = len(held) >= PART_CHUNKS or end - start >= PART_CHARACTERS
+        full = len(held) >= size or end - start >= PART_CHARACTERS
         if full and indexed.chunk.start >= end:
             yield Part(text[start:end], tuple(held)), True
             held, start = [], end

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tercet.errors import ConfigurationError, ParseError
+from tercet.ingestion import parts
 from tercet.ingestion.frames import Frame, FrameError, ParsedFile, read_document, read_frame, read_part, write_frame
 from tercet.ingestion.parts import PartStream
 from tercet.memory.stored import FurtherParts
@@ -78,6 +79,7 @@ class ParserPool:
             "chunking": None if chunking is None else asdict(chunking),
             "tokenizer_file": None if tokenizer_file is None else str(tokenizer_file),
             "memory_mb": limits.memory_mb,
+            "part_chunks": parts.PART_CHUNKS,
             "max_bytes": int(limits.max_file_mb * 1e6),
         }
         self._workers: set[_WorkerProcess] = set()
@@ -148,13 +150,13 @@ class ParserPool:
                     self._discard(worker)
                     worker = self._start()
                     outcome = worker.parse(tasks[index], timeout_s=self._time_for(tasks[index]))
-                if isinstance(outcome, ParsedFile) and (parts := worker.unread) is not None:
+                if isinstance(outcome, ParsedFile) and (stream := worker.unread) is not None:
                     with self._lock:
-                        self._streams.add(parts)
+                        self._streams.add(stream)
                         if self._closed:
-                            parts.close()
+                            stream.close()
                     done.put((index, outcome))
-                    if not worker.read_parts(parts):
+                    if not worker.read_parts(stream):
                         self._discard(worker)
                         worker = None
                     continue
@@ -171,11 +173,11 @@ class ParserPool:
 
     def _forget_parts(self, outcome: ParsedFile | Unparsed) -> None:
         """Whoever was given a document has taken its parts by now, or will not."""
-        parts = None if isinstance(outcome, Unparsed) or outcome.further is None else outcome.further.source
-        if isinstance(parts, PartStream):
-            parts.close()
+        stream = None if isinstance(outcome, Unparsed) or outcome.further is None else outcome.further.source
+        if isinstance(stream, PartStream):
+            stream.close()
             with self._lock:
-                self._streams.discard(parts)
+                self._streams.discard(stream)
 
     def _start(self) -> _WorkerProcess:
         with self._lock:
@@ -291,25 +293,25 @@ class _WorkerProcess:
         self.unread = PartStream()
         return replace(parsed, further=FurtherParts(self.unread))
 
-    def read_parts(self, parts: PartStream) -> bool:
+    def read_parts(self, stream: PartStream) -> bool:
         """Read the rest of the document that ``parse`` began; False: the process can take no other file."""
         more = True
         while more:
             answer = self._exchange(None, timeout_s=self._left_s)
             failure = self._failure(answer)
             if failure is not None or answer is None:
-                parts.put(ParseError("its parser process failed" if failure is None else failure.reason))
+                stream.put(ParseError("its parser process failed" if failure is None else failure.reason))
                 return self.alive
             try:
                 part = read_part(answer, self._position)
             except FrameError as error:
-                parts.put(ParseError(f"made its parser process answer with {error}"))
+                stream.put(ParseError(f"made its parser process answer with {error}"))
                 return False
             self._position += len(part.text)
             more = bool(answer.get("more"))
-            if not parts.put(part):
+            if not stream.put(part):
                 return False
-        return parts.put(None) or self.alive
+        return stream.put(None) or self.alive
 
     def _failure(self, answer: Frame | None) -> Unparsed | None:
         if self._timed_out:

@@ -64,6 +64,7 @@ class _Worker:
 
     def __init__(self, settings: Frame) -> None:
         self._max_bytes: int = settings["max_bytes"]
+        self._part_chunks: int = settings["part_chunks"]
         self._parsing = ParsingConfig(**settings["parsing"])
         self._analyzer = Analyzer(LexicalConfig(**settings["lexical"]))
         self._chunker: StructuralChunker | None = None
@@ -103,7 +104,7 @@ class _Worker:
             IndexedChunk(chunk=chunk, terms=self._analyzer.count(chunk.embedded_text))
             for chunk in self._chunker.chunks(document, uri=request["uri"])
         )
-        parts = parts_of(document.text, chunks)
+        parts = parts_of(document.text, chunks, size=self._part_chunks)
         part, more = next(parts)
         yield document_frame(content_hash, document, part, more=more)
         for part, more in parts:
