@@ -16,7 +16,7 @@ from tercet.errors import ParseError, TercetError
 from tercet.ingestion.chunking import StructuralChunker
 from tercet.ingestion.frames import Frame, document_frame, part_frame, read_frame, write_frame
 from tercet.ingestion.parsers import parse
-from tercet.ingestion.parts import parts_of
+from tercet.ingestion.parts import PART_CHUNKS, parts_of
 from tercet.ingestion.reading import hash_content, read_file
 from tercet.memory.stored import IndexedChunk
 from tercet.models.lexical import Analyzer
@@ -42,17 +42,17 @@ def main() -> int:
     worker = _Worker(settings)
     write_frame(answers, {"ready": os.getpid()})
     while (request := read_frame(requests)) is not None:
-        _alarm(request["timeout_s"] + _ALARM_GRACE_S)
         exhausted = False
+        _alarm(request["timeout_s"] + _ALARM_GRACE_S)
         for answer in worker.answers(request):
             exhausted = bool(answer.get("exhausted"))
-            left = _alarm(0)  # the parent takes a part when it has stored the ones before
+            _alarm(0)  # the parent takes a part when it has stored the ones before, and counts the time
             try:
                 write_frame(answers, answer)
             except ParseError as error:
                 write_frame(answers, {"error": str(error), "content_hash": answer.get("content_hash", "")})
                 break
-            _alarm(left)
+            _alarm(request["timeout_s"] + _ALARM_GRACE_S)
         _alarm(0)
         if exhausted:
             return 0  # what is left of the memory is in pieces; the parent starts a fresh process
@@ -64,7 +64,7 @@ class _Worker:
 
     def __init__(self, settings: Frame) -> None:
         self._max_bytes: int = settings["max_bytes"]
-        self._part_chunks: int = settings["part_chunks"]
+        self._part_chunks: int = settings.get("part_chunks", PART_CHUNKS)
         self._parsing = ParsingConfig(**settings["parsing"])
         self._analyzer = Analyzer(LexicalConfig(**settings["lexical"]))
         self._chunker: StructuralChunker | None = None
@@ -141,13 +141,10 @@ def _limit_resources(memory_mb: int) -> None:
             continue
 
 
-def _alarm(seconds: float) -> float:
-    """Let the kernel end this process should the parent be gone while a parser hangs in C code; 0: call it off.
-
-    Returns:
-        The seconds that were left before.
-    """
-    return 0.0 if sys.platform == "win32" else signal.setitimer(signal.ITIMER_REAL, seconds)[0]
+def _alarm(seconds: float) -> None:
+    """Let the kernel end this process should the parent be gone while a parser hangs in C code; 0: call it off."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 if __name__ == "__main__":
