@@ -315,7 +315,9 @@ def test_no_piece_of_unpacked_data_is_larger_than_the_limit() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "deflate", "identity, gzip"])
 def test_encodings_that_were_not_asked_for_fail(site, take, encoding) -> None:
-    site.routes["/a.html"] = Response(gzip.compress(gzip.compress(b"x", mtime=0)), headers={"Content-Encoding": encoding})
+    site.routes["/a.html"] = Response(
+        gzip.compress(gzip.compress(b"x", mtime=0)), headers={"Content-Encoding": encoding}
+    )
     site.sitemap("/a.html")
 
     assert "not asked for" in reason(take(), "/a.html")
