@@ -7,8 +7,6 @@ cited. ``document.text[chunk.start:chunk.end] == chunk.text`` holds for every ch
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +16,7 @@ from tercet.ingestion.packing import pack
 from tercet.ingestion.prefixes import repeated_lead, shortened
 from tercet.ingestion.sections import Section, sections
 from tercet.ingestion.splitting import Atom, finer, split
+from tercet.ingestion.token_costs import TokenCosts
 from tercet.records import Chunk, embedded_text
 
 if TYPE_CHECKING:
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from tercet.models.tokens import TokenCounter
     from tercet.records import Block, Document, ParsedDocument
     from tercet.settings import ChunkingConfig
-
-_CHARACTERS_A_TOKEN = 32
-"""A span costs at least a token for this many characters: a word that the tokenizer does not know is one token, however
-long, and would otherwise make a chunk of megabytes."""
-
-_WINDOW = 1 << 18
 
 
 class Chunker(Protocol):
@@ -85,10 +78,13 @@ class StructuralChunker:
             ParseError: The document's blocks overlap or lie outside its text.
             ConfigurationError: The counter gives one character more tokens than a chunk may have.
         """
+        return list(self.chunks(document, uri=uri))
+
+    def chunks(self, document: ParsedDocument, *, uri: str) -> Iterator[Chunk]:
+        """Cut a document as ``chunk`` does, one chunk after the other, so that nobody has to hold them all."""
         cutting = _Cutting(document, uri, self._counter, self._max_tokens)
         for section in sections(document, uri=uri):
-            cutting.add(section)
-        return cutting.chunks
+            yield from cutting.cut(section)
 
 
 def whole(document: Document, counter: TokenCounter) -> Chunk:
@@ -119,29 +115,29 @@ class _Cutting:
     """One document being cut."""
 
     def __init__(self, document: ParsedDocument, uri: str, counter: TokenCounter, max_tokens: int) -> None:
-        self.chunks: list[Chunk] = []
         self._document, self._text, self._uri = document, document.text, uri
         self._counter, self._max_tokens = counter, max_tokens
-        self._starts = _token_starts(document.text, counter)
-        self._newlines = _newlines(document.text) if document.verbatim else array("Q")
-        self._seen: dict[str, int] = {}
+        self._cost = TokenCosts(document.text, counter)
+        self._seen: dict[int, int] = {}
         self._leads: dict[int, tuple[str, int]] = {}
+        self._passed = (0, 1)
+        """An offset, and its line."""
 
-    def add(self, section: Section) -> None:
+    def cut(self, section: Section) -> Iterator[Chunk]:
         """Cut one section into chunks."""
         cap = self._max_tokens - self._counter.special_tokens
         title, path = shortened(self._document.title, section.path, budget=cap // 2, count=self._counter.count)
         prefix = embedded_text(title, path, "", "")
         room = max(1, cap - self._counter.count(f"{prefix}\n")) if prefix else cap
-        atoms = list(self._atoms(section.blocks, room))
-        leads = [self._lead(atom, room) for atom in atoms]
-        for first, stop in pack(
+        self._leads.clear()
+        section = Section(path, section.anchor, section.blocks)
+        for atoms in pack(
             self._text,
-            atoms,
-            room=lambda index: room - leads[index][1],
-            cost=lambda first, stop: self._cost(atoms[first].start, atoms[stop - 1].end),
+            self._atoms(section.blocks, room),
+            room=lambda atom: room - self._lead(atom, room)[1],
+            cost=self._cost,
         ):
-            self._emit(Section(path, section.anchor, section.blocks), title, leads[first][0], atoms[first:stop])
+            yield from self._emit(section, title, self._lead(atoms[0], room)[0], atoms)
 
     def _atoms(self, blocks: Sequence[Block], room: int) -> Iterator[Atom]:
         introduced = False
@@ -149,10 +145,6 @@ class _Cutting:
             strength = INTRODUCED if introduced and block.kind != "paragraph" else BLOCK
             yield from split(self._text, block, strength=strength, room=room, measure=self._cost)
             introduced = self._text[max(block.start, block.end - 8) : block.end].rstrip().endswith((":", "："))  # noqa: RUF001
-
-    def _cost(self, start: int, end: int) -> int:
-        tokens = bisect_left(self._starts, end) - bisect_left(self._starts, start)
-        return max(tokens, -(-(end - start) // _CHARACTERS_A_TOKEN))
 
     def _lead(self, atom: Atom, room: int) -> tuple[str, int]:
         """What a chunk that begins with the atom must repeat, and its tokens; nothing where the atom needs the room."""
@@ -165,8 +157,8 @@ class _Cutting:
         lead, tokens = self._leads[key]
         return (lead, tokens) if tokens + self._cost(atom.start, atom.end) <= room else ("", 0)
 
-    def _emit(self, section: Section, title: str, lead: str, atoms: Sequence[Atom]) -> None:
-        """Append the chunk of the atoms, or of their parts where the exact count shows that it is too large."""
+    def _emit(self, section: Section, title: str, lead: str, atoms: Sequence[Atom]) -> Iterator[Chunk]:
+        """The chunk of the atoms, or of their parts where the exact count shows that it is too large."""
         start, end = _trimmed(self._text, atoms[0].start, atoms[-1].end)
         if start == end:
             return
@@ -174,42 +166,38 @@ class _Cutting:
         embedded = embedded_text(title, section.path, lead, text)
         tokens = self._counter.special_tokens + self._counter.count(embedded)
         if tokens > self._max_tokens:
-            self._emit_parts(section, title, lead, atoms)
+            yield from self._emit_parts(section, title, lead, atoms)
             return
-        ordinal = self._seen.get(embedded, 0)
-        self._seen[embedded] = ordinal + 1
         line_start, line_end = self._lines(start, end, atoms)
-        self.chunks.append(
-            Chunk(
-                id=_chunk_id(self._uri, embedded, ordinal),
-                text=text,
-                start=start,
-                end=end,
-                title=title,
-                heading_path=section.path,
-                kind=atoms[0].block.kind,
-                lead=lead,
-                anchor=section.anchor,
-                line_start=line_start,
-                line_end=line_end,
-                tokens=tokens,
-            )
+        yield Chunk(
+            id=self._id(embedded),
+            text=text,
+            start=start,
+            end=end,
+            title=title,
+            heading_path=section.path,
+            kind=atoms[0].block.kind,
+            lead=lead,
+            anchor=section.anchor,
+            line_start=line_start,
+            line_end=line_end,
+            tokens=tokens,
         )
 
-    def _emit_parts(self, section: Section, title: str, lead: str, atoms: Sequence[Atom]) -> None:
+    def _emit_parts(self, section: Section, title: str, lead: str, atoms: Sequence[Atom]) -> Iterator[Chunk]:
         """Tokens were not additive here (a word was cut, unusual Unicode): halve until the exact count holds."""
         if len(atoms) > 1:
             middle = (atoms[0].start + atoms[-1].end) // 2
             stop = min(range(1, len(atoms)), key=lambda index: abs(atoms[index].start - middle))
-            self._emit(section, title, lead, atoms[:stop])
+            yield from self._emit(section, title, lead, atoms[:stop])
             again = "" if atoms[stop].opens else self._lead(atoms[stop], self._max_tokens)[0]
-            self._emit(section, title, again, atoms[stop:])
+            yield from self._emit(section, title, again, atoms[stop:])
         elif lead:
-            self._emit(section, title, "", atoms)
+            yield from self._emit(section, title, "", atoms)
         elif len(parts := finer(self._text, atoms[0], room=self._max_tokens)) > 1:
-            self._emit(section, title, "", parts)
+            yield from self._emit(section, title, "", parts)
         elif title or section.path:
-            self._emit(section._replace(path=()), "", "", atoms)
+            yield from self._emit(section._replace(path=()), "", "", atoms)
         else:
             raise ConfigurationError(
                 f"{self._uri}: one character takes more tokens ({self._counter.name}) than a chunk may have, "
@@ -217,34 +205,22 @@ class _Cutting:
                 remedy="Raise max_tokens.",
             )
 
+    def _id(self, embedded: str) -> str:
+        first = _chunk_id(self._uri, embedded, 0)
+        key = int(first, 16)  # takes less room than the text
+        ordinal = self._seen.get(key, 0)
+        self._seen[key] = ordinal + 1
+        return _chunk_id(self._uri, embedded, ordinal) if ordinal else first
+
     def _lines(self, start: int, end: int, atoms: Sequence[Atom]) -> tuple[int, int]:
-        if self._document.verbatim:
-            return bisect_left(self._newlines, start) + 1, bisect_left(self._newlines, end - 1) + 1
-        first = atoms[0].block.line
-        return first, max(first, atoms[-1].block.line)
-
-
-def _token_starts(text: str, counter: TokenCounter) -> array[int]:
-    """Offsets of all tokens. Windows bound the memory that a counter needs for a large text; they end with lines."""
-    starts = array("Q")
-    position = 0
-    while position < len(text):
-        stop = len(text)
-        if stop - position > _WINDOW:
-            stop = text.rfind("\n", position, position + _WINDOW) + 1 or position + _WINDOW
-        found = counter.starts(text[position:stop])
-        starts.extend([position + offset for offset in found] if position else found)
-        position = stop
-    return starts
-
-
-def _newlines(text: str) -> array[int]:
-    offsets = array("Q")
-    position = text.find("\n")
-    while position >= 0:
-        offsets.append(position)
-        position = text.find("\n", position + 1)
-    return offsets
+        if not self._document.verbatim:
+            first = atoms[0].block.line
+            return first, max(first, atoms[-1].block.line)
+        offset, line = self._passed
+        line_start = line + self._text.count("\n", offset, start)
+        line_end = line_start + self._text.count("\n", start, end - 1)
+        self._passed = (start, line_start)
+        return line_start, line_end
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -131,12 +131,13 @@ class LocalExecutor:
             effective_to=effective_to,
             file=replace(task.entry, content_hash=parsed.content_hash, included=parsed.included),
             url=parsed.url,
+            further=parsed.further,
         )
 
     def _outcome(self, version: NewVersion) -> FileOutcome:
         return FileOutcome(
             uri=version.uri,
-            chunks=len(version.chunks),
+            chunks=version.chunk_count,
             truncated=self._run.too_long(version.chunks),
             findings=version.findings,
         )

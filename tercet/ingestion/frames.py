@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from tercet.errors import ParseError
-from tercet.memory.stored import FileStamp, IncludedFile, IndexedChunk
+from tercet.memory.stored import FileStamp, FurtherParts, IncludedFile, IndexedChunk, Part
 from tercet.models.lexical import TermCounts
 from tercet.records import Block, Chunk, Finding, ParsedDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_FRAME = 512 << 20
 """Bytes; a file that becomes more than this fails alone."""
@@ -34,12 +37,14 @@ class ParsedFile:
 
     content_hash: str
     document: ParsedDocument
-    chunks: tuple[IndexedChunk, ...] | None
+    chunks: Sequence[IndexedChunk] | None
     """None where the parent cuts with a chunker of its own; the blocks are there instead."""
     url: str = ""
     """Of the published page; empty: none."""
     included: tuple[IncludedFile, ...] = ()
     """Other files that the page asked for."""
+    further: FurtherParts | None = None
+    """What follows the text and the chunks of a large document; None: they are all of it."""
 
 
 def write_frame(stream: IO[bytes], frame: Frame) -> None:
@@ -84,28 +89,39 @@ def read_frame(stream: IO[bytes]) -> Frame | None:
     return frame
 
 
-def document_frame(content_hash: str, document: ParsedDocument, chunks: list[IndexedChunk] | None) -> Frame:
-    """The answer for a parsed file. A chunk's text is not sent: it is a span of the document's."""
+def document_frame(content_hash: str, document: ParsedDocument, part: Part | None, *, more: bool = False) -> Frame:
+    """The answer for a parsed file, or the first of its parts.
+
+    Args:
+        content_hash: Of the file.
+        document: What was parsed.
+        part: Text and chunks; None: all of the text goes, with its blocks.
+        more: Whether further parts follow, each as a ``part_frame``.
+    """
     frame: Frame = {
         "content_hash": content_hash,
         "title": document.title,
         "metadata": dict(document.metadata),
         "findings": [[finding.kind, finding.count, finding.detail] for finding in document.findings],
-        "text": document.text,
         "verbatim": document.verbatim,
     }
-    if chunks is None:
-        frame["blocks"] = [[getattr(block, name) for name in _BLOCK] for block in document.blocks]
-    else:
-        frame["chunks"] = [
-            [*(getattr(indexed.chunk, name) for name in _CHUNK), base64.b64encode(indexed.terms.to_bytes()).decode()]
-            for indexed in chunks
-        ]
-    return frame
+    if part is not None:
+        return frame | part_frame(part, more=more)
+    blocks = [[getattr(block, name) for name in _BLOCK] for block in document.blocks]
+    return frame | {"text": document.text, "blocks": blocks, "more": False}
+
+
+def part_frame(part: Part, *, more: bool) -> Frame:
+    """A part of a document. A chunk's text is not sent: it is a span of the part's."""
+    rows = [
+        [*(getattr(indexed.chunk, name) for name in _CHUNK), base64.b64encode(indexed.terms.to_bytes()).decode()]
+        for indexed in part.chunks
+    ]
+    return {"text": part.text, "chunks": rows, "more": more}
 
 
 def read_document(frame: Frame) -> ParsedFile:
-    """Rebuild what ``document_frame`` made.
+    """Rebuild what ``document_frame`` made; further parts are not there yet.
 
     Raises:
         FrameError: The answer is not of that shape, or a span lies outside the text.
@@ -115,16 +131,14 @@ def read_document(frame: Frame) -> ParsedFile:
         document = ParsedDocument(
             text=text,
             blocks=tuple(
-                Block(**dict(zip(_BLOCK, _span(values, 1, 2, text), strict=True))) for values in frame.get("blocks", ())
+                Block(**dict(zip(_BLOCK, _span(values, 0, text), strict=True))) for values in frame.get("blocks", ())
             ),
             title=frame["title"],
             metadata=frame["metadata"],
             findings=tuple(Finding(kind=kind, count=count, detail=detail) for kind, count, detail in frame["findings"]),
             verbatim=frame["verbatim"],
         )
-        chunks = None
-        if "blocks" not in frame:
-            chunks = tuple(_indexed_chunk(_span(values, 1, 2, text), text) for values in frame["chunks"])
+        chunks = None if "blocks" in frame else read_part(frame, 0).chunks
         included = tuple(
             IncludedFile(path=path, stamp=FileStamp(*stamp), content_hash=content_hash)
             for path, stamp, content_hash in frame.get("included", ())
@@ -140,15 +154,29 @@ def read_document(frame: Frame) -> ParsedFile:
         raise FrameError(f"an answer of the wrong shape ({error!r})") from None
 
 
-def _indexed_chunk(values: list[Any], text: str) -> IndexedChunk:
+def read_part(frame: Frame, start: int) -> Part:
+    """Rebuild what ``part_frame`` made of the part that begins at an offset of the document.
+
+    Raises:
+        FrameError: The answer is not of that shape, or a span lies outside the part.
+    """
+    try:
+        text = cast("str", frame["text"])
+        chunks = tuple(_indexed_chunk(_span(values, start, text), start, text) for values in frame["chunks"])
+        return Part(text, chunks)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError(f"an answer of the wrong shape ({error!r})") from None
+
+
+def _indexed_chunk(values: list[Any], start: int, text: str) -> IndexedChunk:
     *parts, terms = values
     fields = dict(zip(_CHUNK, parts, strict=True))
     fields["heading_path"] = tuple(fields["heading_path"])
-    chunk = Chunk(text=text[fields["start"] : fields["end"]], **fields)
+    chunk = Chunk(text=text[fields["start"] - start : fields["end"] - start], **fields)
     return IndexedChunk(chunk=chunk, terms=TermCounts.from_bytes(base64.b64decode(terms)))
 
 
-def _span(values: list[Any], start: int, end: int, text: str) -> list[Any]:
-    if not 0 <= values[start] <= values[end] <= len(text):
-        raise ValueError(f"a span {values[start]}:{values[end]} outside the text")
+def _span(values: list[Any], start: int, text: str) -> list[Any]:
+    if not start <= values[1] <= values[2] <= start + len(text):
+        raise ValueError(f"a span {values[1]}:{values[2]} outside the text")
     return values

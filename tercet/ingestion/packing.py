@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tercet.ingestion.boundaries import INTRODUCED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tercet.ingestion.splitting import Atom
 
@@ -17,9 +18,9 @@ _SPARSE = 1 / 4
 
 
 def pack(
-    text: str, atoms: Sequence[Atom], *, room: Callable[[int], int], cost: Callable[[int, int], int]
-) -> list[tuple[int, int]]:
-    """Group atoms into runs ``(first, stop)`` that fit, as index ranges that cover all atoms in order.
+    text: str, atoms: Iterable[Atom], *, room: Callable[[Atom], int], cost: Callable[[int, int], int]
+) -> Iterator[Sequence[Atom]]:
+    """Group atoms into runs that fit and cover all atoms in order; atoms are taken a few runs ahead.
 
     Among the places where a chunk is full enough the strongest is cut, and among equal ones the one whose following
     text has the smallest checksum: a rule that looks only at the text nearby, so that after an insertion the cuts
@@ -29,29 +30,43 @@ def pack(
     Args:
         text: What the atoms are spans of.
         atoms: In order.
-        room: Tokens that a run beginning at an index may cost.
-        cost: Tokens of the atoms ``first`` to ``stop - 1``.
+        room: Tokens that a run beginning with an atom may cost.
+        cost: Tokens of a span of the text.
     """
-    runs: list[tuple[int, int]] = []
-    first = 0
-    while first < len(atoms):
-        limit = room(first)
-        costs = [cost(first, first + 1)]
-        while first + len(costs) < len(atoms) and (spent := cost(first, first + len(costs) + 1)) <= limit:
+    before: Sequence[Atom] = ()
+    last: Sequence[Atom] = ()
+    for run in _runs(text, iter(atoms), room, cost):
+        if before:
+            yield before
+        before, last = last, run
+    if before and cost(last[0].start, last[-1].end) < _SPARSE * room(last[0]):
+        both = (*before, *last)
+        stop = _even(both, len(before), room, cost)
+        before, last = both[:stop], both[stop:]
+    yield from filter(None, (before, last))
+
+
+def _runs(
+    text: str, atoms: Iterator[Atom], room: Callable[[Atom], int], cost: Callable[[int, int], int]
+) -> Iterator[Sequence[Atom]]:
+    ahead = list(islice(atoms, 1))
+    while ahead:
+        limit = room(ahead[0])
+        costs = [cost(ahead[0].start, ahead[0].end)]
+        while True:
+            if len(costs) == len(ahead):
+                ahead.extend(islice(atoms, 1))
+            if len(costs) == len(ahead) or (spent := cost(ahead[0].start, ahead[len(costs)].end)) > limit:
+                break
             costs.append(spent)
-        stop = first + len(costs)
-        if stop < len(atoms):
-            stop = _best(text, atoms, first, costs, limit)
-        runs.append((first, stop))
-        first = stop
-    if len(runs) > 1 and cost(*runs[-1]) < _SPARSE * room(runs[-1][0]):
-        runs[-2:] = _even(atoms, runs[-2][0], runs[-1], room, cost)
-    return runs
+        stop = len(costs) if len(costs) == len(ahead) else _best(text, ahead, costs, limit)
+        yield ahead[:stop]
+        ahead = ahead[stop:] or list(islice(atoms, 1))
 
 
-def _best(text: str, atoms: Sequence[Atom], first: int, costs: Sequence[int], limit: int) -> int:
+def _best(text: str, atoms: Sequence[Atom], costs: Sequence[int], limit: int) -> int:
     for share in (_FULL, _SPARSE):
-        stops = [first + 1 + index for index, spent in enumerate(costs) if spent >= share * limit]
+        stops = [1 + index for index, spent in enumerate(costs) if spent >= share * limit]
         strongest = max((atoms[stop].strength for stop in stops), default=INTRODUCED)
         # An introduction rather opens the next chunk, with what it introduces, than closes this one.
         if stops and (strongest != INTRODUCED or share == _SPARSE):
@@ -59,7 +74,7 @@ def _best(text: str, atoms: Sequence[Atom], first: int, costs: Sequence[int], li
                 (stop for stop in stops if atoms[stop].strength == strongest),
                 key=lambda stop: (_checksum(text, atoms[stop]), -stop),
             )
-    return first + len(costs)
+    return len(costs)
 
 
 def _checksum(text: str, atom: Atom) -> int:
@@ -67,20 +82,19 @@ def _checksum(text: str, atom: Atom) -> int:
     return zlib.crc32(text[atom.start : min(atom.end, atom.start + 64)].encode("utf-8", "replace"))
 
 
-def _even(
-    atoms: Sequence[Atom],
-    first: int,
-    rest: tuple[int, int],
-    room: Callable[[int], int],
-    cost: Callable[[int, int], int],
-) -> list[tuple[int, int]]:
-    end = rest[1]
-    total = cost(first, end)
-    best = (False, 0, cost(*rest), rest[0])
-    for stop in range(first + 1, rest[0]):
-        head, tail = cost(first, stop), cost(stop, end)
-        if head <= room(first) and tail <= room(stop):
+def _even(atoms: Sequence[Atom], present: int, room: Callable[[Atom], int], cost: Callable[[int, int], int]) -> int:
+    """Where to cut two runs that are now cut at ``present``."""
+
+    def spent(first: int, stop: int) -> int:
+        return cost(atoms[first].start, atoms[stop - 1].end)
+
+    end = len(atoms)
+    total = spent(0, end)
+    best = (False, 0, spent(present, end), present)
+    for stop in range(1, present):
+        head, tail = spent(0, stop), spent(stop, end)
+        if head <= room(atoms[0]) and tail <= room(atoms[stop]):
             smaller = min(head, tail)
             balanced = smaller >= _SPARSE * total
             best = max(best, (balanced, atoms[stop].strength if balanced else 0, smaller, stop))
-    return [(first, best[3]), (best[3], end)]
+    return best[3]

@@ -9,14 +9,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tercet.errors import ConfigurationError, ParseError
-from tercet.ingestion.frames import Frame, FrameError, ParsedFile, read_document, read_frame, write_frame
+from tercet.ingestion import parts
+from tercet.ingestion.frames import Frame, FrameError, ParsedFile, read_document, read_frame, read_part, write_frame
+from tercet.ingestion.parts import PartStream
 from tercet.ingestion.publishing.rules import PageRules
+from tercet.memory.stored import FurtherParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,6 +85,7 @@ class ParserPool:
             "chunking": None if chunking is None else asdict(chunking),
             "tokenizer_file": None if tokenizer_file is None else str(tokenizer_file),
             "memory_mb": limits.memory_mb,
+            "part_chunks": parts.PART_CHUNKS,
             "max_bytes": int(limits.max_file_mb * 1e6),
         }
         self._workers: set[_WorkerProcess] = set()
@@ -88,6 +93,7 @@ class ParserPool:
         """Those of an earlier run, ready for the next."""
         self._lock = threading.Lock()
         self._closed = False
+        self._streams: set[PartStream] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +133,7 @@ class ParserPool:
                     ready = waiting.pop(due)
                     characters -= _weight(ready)
                     yield due, ready
+                    self._forget_parts(ready)
                     due += 1
         finally:
             if due < len(tasks):
@@ -151,6 +158,16 @@ class ParserPool:
                     self._discard(worker)
                     worker = self._start()
                     outcome = worker.parse(tasks[index], timeout_s=self._time_for(tasks[index]))
+                if isinstance(outcome, ParsedFile) and (stream := worker.unread) is not None:
+                    with self._lock:
+                        self._streams.add(stream)
+                        if self._closed:
+                            stream.close()
+                    done.put((index, outcome))
+                    if not worker.read_parts(stream):
+                        self._discard(worker)
+                        worker = None
+                    continue
                 if outcome is None or not worker.alive:
                     outcome = outcome or Unparsed(f"ended its parser process: {worker.epitaph()}")
                     self._discard(worker)
@@ -161,6 +178,14 @@ class ParserPool:
                 return
         if worker is not None:
             self._park(worker)
+
+    def _forget_parts(self, outcome: ParsedFile | Unparsed) -> None:
+        """Whoever was given a document has taken its parts by now, or will not."""
+        stream = None if isinstance(outcome, Unparsed) or outcome.further is None else outcome.further.source
+        if isinstance(stream, PartStream):
+            stream.close()
+            with self._lock:
+                self._streams.discard(stream)
 
     def _start(self) -> _WorkerProcess:
         with self._lock:
@@ -199,6 +224,10 @@ class ParserPool:
             self._closed = True
             workers = list(self._workers)
             self._workers.clear()
+            streams = list(self._streams)
+            self._streams.clear()
+        for stream in streams:
+            stream.close()
         for worker in workers:
             worker.stop()
 
@@ -224,6 +253,11 @@ class _WorkerProcess:
         }
         self._memory_mb = memory_mb
         self._timed_out = False
+        self._timeout_s = self._left_s = 0.0
+        """What the present file may take, and what is left of it; time in which nobody waits does not count."""
+        self._position = 0
+        self.unread: PartStream | None = None
+        """Where the parts go that follow what ``parse`` returned; None: none follow."""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own module, no shell
@@ -268,28 +302,62 @@ class _WorkerProcess:
             "below": task.below,
             "timeout_s": timeout_s,
         }
+        self.unread = None
+        self._timeout_s = self._left_s = timeout_s
         answer = self._exchange(request, timeout_s=timeout_s)
+        if (failure := self._failure(answer)) is not None or answer is None:
+            return failure
+        try:
+            parsed = read_document(answer)
+        except FrameError as error:
+            self.stop()
+            return Unparsed(f"made its parser process answer with {error}")
+        if not answer.get("more"):
+            return parsed
+        self._position = len(parsed.document.text)
+        self.unread = PartStream()
+        return replace(parsed, further=FurtherParts(self.unread))
+
+    def read_parts(self, stream: PartStream) -> bool:
+        """Read the rest of the document that ``parse`` began; False: the process can take no other file."""
+        more = True
+        while more:
+            answer = self._exchange(None, timeout_s=self._left_s)
+            failure = self._failure(answer)
+            if failure is not None or answer is None:
+                stream.put(ParseError("its parser process failed" if failure is None else failure.reason))
+                return self.alive
+            try:
+                part = read_part(answer, self._position)
+            except FrameError as error:
+                stream.put(ParseError(f"made its parser process answer with {error}"))
+                return False
+            self._position += len(part.text)
+            more = bool(answer.get("more"))
+            if not stream.put(part):
+                return False
+        return stream.put(None) or self.alive
+
+    def _failure(self, answer: Frame | None) -> Unparsed | None:
         if self._timed_out:
-            return Unparsed(f"took longer than {timeout_s:g} s to parse")
+            return Unparsed(f"took longer than {self._timeout_s:g} s to parse")
         if answer is None:
             return Unparsed(f"ended its parser process: {self.epitaph()}")
         if "error" in answer:
             return Unparsed(str(answer["error"]), str(answer.get("content_hash", "")))
-        try:
-            return read_document(answer)
-        except FrameError as error:
-            self.stop()
-            return Unparsed(f"made its parser process answer with {error}")
+        return None
 
-    def _exchange(self, frame: Frame, *, timeout_s: float) -> Frame | None:
-        """Send and receive; None: the process ended, or was ended because it took too long."""
+    def _exchange(self, frame: Frame | None, *, timeout_s: float) -> Frame | None:
+        """Send (unless None) and receive; None: the process ended, or was ended because it took too long."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         timer = threading.Timer(timeout_s, self._time_out)
         timer.daemon = True
         timer.start()
+        started = time.monotonic()
         try:
-            write_frame(self._process.stdin, frame)
+            if frame is not None:
+                write_frame(self._process.stdin, frame)
             answer = read_frame(self._process.stdout)
         except ParseError as error:
             return {"error": str(error)}
@@ -298,6 +366,7 @@ class _WorkerProcess:
             answer = None
         finally:
             timer.cancel()
+            self._left_s = max(0.001, timeout_s - (time.monotonic() - started))
         if answer is None or answer.get("exhausted"):
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=10)

@@ -194,7 +194,11 @@ class Batches:
         self._chunks = 0
 
     def add(self, version: NewVersion) -> None:
-        """Queue a version; stores the batch when it is full."""
+        """Queue a version; stores the batch when it is full. One that comes in parts is stored at once, alone."""
+        if version.further is not None:
+            self.flush()
+            self._put([version])
+            return
         self._waiting.append(version)
         self._chunks += len(version.chunks)
         if len(self._waiting) >= BATCH_DOCUMENTS or self._chunks >= BATCH_CHUNKS:

@@ -14,8 +14,9 @@ from typing import IO, TYPE_CHECKING
 
 from tercet.errors import ParseError, TercetError
 from tercet.ingestion.chunking import StructuralChunker
-from tercet.ingestion.frames import Frame, document_frame, read_frame, write_frame
+from tercet.ingestion.frames import Frame, document_frame, part_frame, read_frame, write_frame
 from tercet.ingestion.parsers import parse
+from tercet.ingestion.parts import PART_CHUNKS, parts_of
 from tercet.ingestion.publishing.applying import published
 from tercet.ingestion.publishing.includes import Includer
 from tercet.ingestion.publishing.rules import rules_from_frame
@@ -26,8 +27,9 @@ from tercet.models.tokens import token_counter
 from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tercet.ingestion.publishing.rules import PageRules, Syntax
-    from tercet.records import ParsedDocument
 
 if sys.platform != "win32":
     import resource
@@ -45,14 +47,19 @@ def main() -> int:
     worker = _Worker(settings)
     write_frame(answers, {"ready": os.getpid()})
     while (request := read_frame(requests)) is not None:
+        exhausted = False
         _alarm(request["timeout_s"] + _ALARM_GRACE_S)
-        answer = worker.answer(request)
-        try:
-            write_frame(answers, answer)
-        except ParseError as error:
-            write_frame(answers, {"error": str(error), "content_hash": answer["content_hash"]})
+        for answer in worker.answers(request):
+            exhausted = bool(answer.get("exhausted"))
+            _alarm(0)  # the parent takes a part when it has stored the ones before, and counts the time
+            try:
+                write_frame(answers, answer)
+            except ParseError as error:
+                write_frame(answers, {"error": str(error), "content_hash": answer.get("content_hash", "")})
+                break
+            _alarm(request["timeout_s"] + _ALARM_GRACE_S)
         _alarm(0)
-        if answer.get("exhausted"):
+        if exhausted:
             return 0  # what is left of the memory is in pieces; the parent starts a fresh process
     return 0
 
@@ -62,6 +69,7 @@ class _Worker:
 
     def __init__(self, settings: Frame) -> None:
         self._max_bytes: int = settings["max_bytes"]
+        self._part_chunks: int = settings.get("part_chunks", PART_CHUNKS)
         self._parsing = ParsingConfig(**settings["parsing"])
         self._analyzer = Analyzer(LexicalConfig(**settings["lexical"]))
         self._chunker: StructuralChunker | None = None
@@ -70,33 +78,46 @@ class _Worker:
             counter = token_counter(Path(tokenizer) if tokenizer else None)
             self._chunker = StructuralChunker(ChunkingConfig(**settings["chunking"]), counter)
 
-    def answer(self, request: Frame) -> Frame:
-        """Answer one request; whatever goes wrong with the file becomes its reason."""
+    def answers(self, request: Frame) -> Iterator[Frame]:
+        """Answer one request, in parts where the file is large; whatever goes wrong with it becomes its reason."""
         content_hash = ""
         try:
             data = read_file(request["path"], max_bytes=self._max_bytes)
             content_hash = hash_content(data)
-            return self._document(data, content_hash, request)
+            yield from self._document(data, content_hash, request)
+            return
         except TercetError as error:
             if isinstance(error.__cause__, MemoryError):
-                return _exhausted(content_hash)
+                yield _exhausted(content_hash)
+                return
             reason = str(error).removeprefix(f"{request['name']}: ")
         except RecursionError:
             reason = "is nested too deeply to be parsed"
         except MemoryError:
-            return _exhausted(content_hash)
+            yield _exhausted(content_hash)
+            return
         except Exception as error:  # a parser's bug must stay with the file that set it off
             reason = f"could not be parsed: {type(error).__name__}: {error}"[:500]
-        return {"error": reason, "content_hash": content_hash}
+        yield {"error": reason, "content_hash": content_hash}
 
-    def _document(self, data: bytes, content_hash: str, request: Frame) -> Frame:
+    def _document(self, data: bytes, content_hash: str, request: Frame) -> Iterator[Frame]:
         rules = rules_from_frame(request["rules"])
         includer = self._includer(rules, request)
         document = parse(data, name=request["name"], config=self._parsing, slugs=rules.slugs, includer=includer)
         document, url = published(document, rules)
-        chunks = None if self._chunker is None else self._chunks(self._chunker, document, request["uri"])
-        frame = document_frame(content_hash, document, chunks)
-        return frame | {"url": url, "included": [] if includer is None else list(includer.included.values())}
+        page = {"url": url, "included": [] if includer is None else list(includer.included.values())}
+        if self._chunker is None:
+            yield document_frame(content_hash, document, None) | page
+            return
+        chunks = (
+            IndexedChunk(chunk=chunk, terms=self._analyzer.count(chunk.embedded_text))
+            for chunk in self._chunker.chunks(document, uri=request["uri"])
+        )
+        parts = parts_of(document.text, chunks, size=self._part_chunks)
+        part, more = next(parts)
+        yield document_frame(content_hash, document, part, more=more) | page
+        for part, more in parts:
+            yield part_frame(part, more=more)
 
     def _includer(self, rules: PageRules, request: Frame) -> Includer | None:
         syntaxes: tuple[Syntax, ...] = ("rst",) if request["name"].lower().endswith(".rst") else rules.syntaxes
@@ -110,12 +131,6 @@ class _Worker:
             site=rules.site,
             max_bytes=self._max_bytes,
         )
-
-    def _chunks(self, chunker: StructuralChunker, document: ParsedDocument, uri: str) -> list[IndexedChunk]:
-        return [
-            IndexedChunk(chunk=chunk, terms=self._analyzer.count(chunk.embedded_text))
-            for chunk in chunker.chunk(document, uri=uri)
-        ]
 
 
 def _exhausted(content_hash: str) -> Frame:

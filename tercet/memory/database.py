@@ -40,6 +40,7 @@ from tercet.memory.schema import (
     roots,
     schema,
     stale_points,
+    text_parts,
     versions,
     workers,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "roots",
     "schema",
     "stale_points",
+    "text_parts",
     "versions",
     "workers",
 ]

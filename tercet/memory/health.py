@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, versions
+from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, text_parts, versions
 from tercet.memory.points import batches
 from tercet.memory.schema import episodes
 
@@ -166,8 +166,11 @@ def _check_texts(database: Database) -> list[Problem]:
             for version_id, chunk_id, start, end, text in connection.execute(
                 spans.where(chunks.c.version_id.in_(some))
             ):
-                if texts[version_id][start:end] != text:
+                if start < len(texts[version_id]) and texts[version_id][start:end] != text:
                     wrong.append(chunk_id)
+        in_parts = select(text_parts.c.version_id, text_parts.c.start).order_by(text_parts.c.version_id)
+        for version_id, start in connection.execute(in_parts.order_by(text_parts.c.start)).all():
+            wrong += _wrong_in_part(connection, version_id, start)
     if not wrong:
         return []
     return [
@@ -175,6 +178,20 @@ def _check_texts(database: Database) -> list[Problem]:
             what=f"{len(wrong)} chunks are not the text their citation names, such as {wrong[0]}",
             remedy="Ingest their documents again with --verify.",
         )
+    ]
+
+
+def _wrong_in_part(connection: Connection, version_id: int, start: int) -> list[str]:
+    text = connection.execute(
+        select(text_parts.c.text).where(text_parts.c.version_id == version_id, text_parts.c.start == start)
+    ).scalar_one()
+    spans = select(chunks.c.id, chunks.c.chunk_id, chunks.c.start, chunks.c.end, chunks.c.text).where(
+        chunks.c.version_id == version_id, chunks.c.start >= start, chunks.c.start < start + len(text)
+    )
+    return [
+        chunk_id
+        for _, chunk_id, first, end, held in connection.execute(spans)
+        if text[first - start : end - start] != held
     ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import bindparam, func, select
 
+from tercet.memory.chunk_rows import read_text
 from tercet.memory.database import chunks, corpora, documents, embeddings, versions
 from tercet.memory.points import batches
 from tercet.memory.schema import addresses
@@ -75,6 +76,11 @@ _LOAD = (
     .outerjoin(addresses, addresses.c.version_id == versions.c.id)
     .where(versions.c.state == "live", chunks.c.id.in_(bindparam("rows", expanding=True)))
 )
+
+
+_PLACE = (chunks.c.id, chunks.c.start, chunks.c.end)
+_PAGE = 32
+"""Neighbours of a chunk that are read at a time; few sections have more."""
 
 
 class SemanticMemory:
@@ -293,23 +299,12 @@ class SemanticMemory:
         """
         with self._database.read() as connection:
             here = connection.execute(
-                select(chunks.c.version_id, chunks.c.ordinal, chunks.c.heading_path).where(chunks.c.id == row)
+                select(chunks.c.version_id, chunks.c.heading_path, *_PLACE).where(chunks.c.id == row)
             ).first()
             if here is None:
                 return 0, ""
-            pieces = connection.execute(
-                select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.heading_path)
-                .where(chunks.c.version_id == here.version_id)
-                .order_by(chunks.c.ordinal)
-            ).all()
-            text = connection.execute(select(versions.c.text).where(versions.c.id == here.version_id)).scalar_one()
-        first = last = here.ordinal
-        while first > 0 and pieces[first - 1].heading_path == here.heading_path:
-            first -= 1
-        while last + 1 < len(pieces) and pieces[last + 1].heading_path == here.heading_path:
-            last += 1
-        start = pieces[first].start
-        return start, str(text[start : max(piece.end for piece in pieces[first : last + 1])])
+            start = _reach(connection, here, -1).start
+            return start, read_text(connection, here.version_id, start, _reach(connection, here, 1).end)
 
     def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The dense vectors of chunks, by row; rows without one are left out."""
@@ -437,3 +432,19 @@ class SemanticMemory:
     def missing_vectors(self) -> int:
         """Live chunks that still lack a dense vector."""
         return self._vectorizer.missing()
+
+
+def _reach(connection: Connection, here: Row[*tuple[Any, ...]], step: int) -> Row[*tuple[Any, ...]]:
+    """The last chunk before (-1) or after (1) a chunk that is still under the same headings."""
+    query = select(chunks.c.heading_path, *_PLACE).where(chunks.c.version_id == here.version_id).limit(_PAGE)
+    query = query.order_by(chunks.c.id.desc() if step < 0 else chunks.c.id)
+    last = here
+    while True:
+        beyond = chunks.c.id < last.id if step < 0 else chunks.c.id > last.id
+        page = connection.execute(query.where(beyond)).all()
+        for row in page:
+            if row.heading_path != here.heading_path:
+                return last
+            last = row
+        if len(page) < _PAGE:
+            return last

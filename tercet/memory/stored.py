@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from tercet.memory.vectors import VectorFilter
@@ -63,9 +63,37 @@ class IndexedChunk:
     terms: TermCounts
 
 
+class Part(NamedTuple):
+    """A stretch of a document's text, and the chunks that lie in it; their offsets are those of the whole text."""
+
+    text: str
+    chunks: Sequence[IndexedChunk]
+
+
+class FurtherParts:
+    """The parts of a document after its first, made while they are read; they can be read once.
+
+    Args:
+        parts: Makes them. What it raises keeps the version from becoming live.
+    """
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self.source = parts
+        self.chunks = 0
+        """How many were read so far."""
+
+    def __iter__(self) -> Iterator[Part]:
+        for part in self.source:
+            self.chunks += len(part.chunks)
+            yield part
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """A document version to be stored; it replaces the live one once it is complete."""
+    """A document version to be stored; it replaces the live one once it is complete.
+
+    ``text`` and ``chunks`` are all of it, or its first part.
+    """
 
     corpus_id: int
     uri: str
@@ -83,6 +111,13 @@ class NewVersion:
     """Ledger row to write in the same transaction that makes the version live (its ``document_id`` is filled in)."""
     url: str = ""
     """Where its published page lies; empty: nowhere, or nobody knows."""
+    further: FurtherParts | None = None
+    """The rest of a document that is too large to be held at once; None: there is none."""
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks it has, once it is stored."""
+        return len(self.chunks) + (0 if self.further is None else self.further.chunks)
 
 
 class FileTask(NamedTuple):

@@ -3,7 +3,8 @@
 A batch goes through three steps, each safe to lose:
 
 1. One transaction stores the new versions as *pending*, with all their rows. Searches do not see them.
-2. Their points are upserted into the vector index, under the ids of the new chunk rows.
+2. Their points are upserted into the vector index, under the ids of the new chunk rows. A document that is too large
+   to be held at once goes on part by part, each with a transaction for its rows and its points after that.
 3. One transaction makes the versions live, removes the versions they replace, moves the word statistics, writes the
    ledger, and notes the points that became stale. From here on searches see the new version, and only it.
 
@@ -21,40 +22,39 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, replace
-from itertools import repeat
+from itertools import islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, tuple_, update
 
 from tercet.errors import StoreError
+from tercet.memory.chunk_rows import ChunkRow, NewChunks, insert_chunks, terms_of
 from tercet.memory.database import (
     attributes,
     chunks,
     corpora,
     documents,
     embeddings,
-    excluded,
     files,
-    frequencies,
     meta,
     stale_points,
+    text_parts,
     versions,
     workers,
 )
 from tercet.memory.points import BATCH, batches
 from tercet.memory.references import remove_orphans
-from tercet.memory.rows import embed_key, load_vectors, lock_rows, write_files
+from tercet.memory.rows import lock_rows, write_files
 from tercet.memory.schema import addresses, episodes
 from tercet.memory.selection import attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
+from tercet.memory.word_counts import WordCounts
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
 from tercet.records import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from sqlalchemy import ColumnElement, Connection, Table
 
     from tercet.memory.database import Database
@@ -110,36 +110,33 @@ class SemanticWriter:
         named = [(version.corpus_id, version.uri) for version in new]
         assert len(set(named)) == len(named), "one batch holds each document once"
         writer = "" if self._workers is None else self._workers.name
+        counted = WordCounts()
         with self._database.write() as connection:
             self._ensure_buckets(connection, new)
             buckets = self._buckets(connection, new)
             document_ids = self._document_ids(connection, new)
             version_ids = self._insert_versions(connection, new, document_ids, writer)
-            points = [
-                Point(
-                    id=row,
-                    payload={"corpus": version.corpus_id, "document": document_id},
-                    dense=vector,
-                    sparse=self.weigh(terms, bucket_length(buckets[version.corpus_id] or 0)),
-                )
-                for version, document_id, row, terms, vector in self._insert_chunks(
-                    connection, new, document_ids, version_ids
-                )
-            ]
-        with_vector = [point.id for point in points if point.dense is not None]
+            places = list(zip(new, document_ids, version_ids, strict=True))
+            rows = insert_chunks(
+                connection,
+                [NewChunks(version.corpus_id, document, key, version.chunks) for version, document, key in places],
+                fingerprint=self._fingerprint(),
+            )
         alive = False
         try:
-            self._index().upsert(points)
+            self._index_rows(rows, buckets, counted)
+            for version, document_id, version_id in places:
+                self._put_further(version, document_id, version_id, buckets, counted)
             while not alive:
                 with self._database.write() as connection:
                     self._lock(connection, document_ids, new)
                     used, buckets = buckets, self._buckets(connection, new)
                     if alive := used == buckets:
-                        self._make_live(connection, new, version_ids, with_vector)
+                        self._make_live(connection, new, version_ids, counted)
                         if also is not None:
                             also(connection)
                 if not alive:  # another process finished the corpus meanwhile, and could not know these points
-                    self._weigh_again(points, new, buckets)
+                    self._weigh_again(version_ids, buckets)
         except BaseException:
             self._failed.update(version_ids)
             raise
@@ -157,13 +154,52 @@ class SemanticWriter:
         lock_rows(connection, documents, document_ids)
         lock_rows(connection, corpora, {version.corpus_id for version in new})
 
-    def _weigh_again(
-        self, points: Sequence[Point], new: Sequence[NewVersion], buckets: Mapping[int, int | None]
+    def _put_further(
+        self,
+        version: NewVersion,
+        document_id: int,
+        version_id: int,
+        buckets: Mapping[int, int | None],
+        counted: WordCounts,
     ) -> None:
-        terms = (item.terms for version in new for item in version.chunks)
-        averages = [bucket_length(buckets[version.corpus_id] or 0) for version in new for _ in version.chunks]
-        weights = [self.weigh(counts, average) for counts, average in zip(terms, averages, strict=True)]
-        self._index().set_sparse([point.id for point in points], weights)
+        """Add the rest of a large document to its pending version, a transaction for each part."""
+        ordinal, start = len(version.chunks), len(version.text)
+        for part in version.further or ():
+            with self._database.write() as connection:
+                ours = update(versions).where(versions.c.id == version_id, versions.c.state == "pending")
+                if not connection.execute(ours.values(lease_until=time.time() + LEASE_S)).rowcount:
+                    raise _taken_for_dead()
+                connection.execute(insert(text_parts), {"version_id": version_id, "start": start, "text": part.text})
+                rows = insert_chunks(
+                    connection,
+                    [NewChunks(version.corpus_id, document_id, version_id, part.chunks, ordinal)],
+                    fingerprint=self._fingerprint(),
+                )
+            self._index_rows(rows, buckets, counted)
+            ordinal, start = ordinal + len(part.chunks), start + len(part.text)
+
+    def _index_rows(self, rows: Sequence[ChunkRow], buckets: Mapping[int, int | None], counted: WordCounts) -> None:
+        """Write the points of pending chunks, and count their words for the moment when they become live."""
+        self._index().upsert(
+            [
+                Point(
+                    id=row.id,
+                    payload={"corpus": row.corpus_id, "document": row.document_id},
+                    dense=row.vector,
+                    sparse=self.weigh(row.terms, bucket_length(buckets[row.corpus_id] or 0)),
+                )
+                for row in rows
+            ]
+        )
+        for row in rows:
+            counted.add(row.corpus_id, (row.terms,))
+
+    def _weigh_again(self, version_ids: Sequence[int], buckets: Mapping[int, int | None]) -> None:
+        with self._database.read() as connection:
+            rows = terms_of(connection, version_ids)
+            while page := list(islice(rows, BATCH)):
+                weights = [self.weigh(terms, bucket_length(buckets[corpus_id] or 0)) for _, corpus_id, terms in page]
+                self._index().set_sparse([row for row, _, _ in page], weights)
 
     def _ensure_buckets(self, connection: Connection, new: Sequence[NewVersion]) -> None:
         """A corpus without chunks takes its first bucket from the batch; ``finish`` corrects it."""
@@ -231,49 +267,6 @@ class SemanticWriter:
             connection.execute(insert(addresses), places)
         return ids
 
-    def _insert_chunks(
-        self,
-        connection: Connection,
-        new: Sequence[NewVersion],
-        document_ids: Sequence[int],
-        version_ids: Sequence[int],
-    ) -> Iterator[tuple[NewVersion, int, int, TermCounts, NDArray[np.float32] | None]]:
-        """Insert all chunk rows; yields version, document id, row id, terms, and the vector where it is known."""
-        items = [
-            (version, document_id, version_id, ordinal, item, embed_key(item.chunk.embedded_text))
-            for version, document_id, version_id in zip(new, document_ids, version_ids, strict=True)
-            for ordinal, item in enumerate(version.chunks)
-        ]
-        rows = [
-            {
-                "version_id": version_id,
-                "chunk_id": item.chunk.id,
-                "ordinal": ordinal,
-                "start": item.chunk.start,
-                "end": item.chunk.end,
-                "text": item.chunk.text,
-                "heading_path": json.dumps(item.chunk.heading_path, ensure_ascii=False),
-                "kind": item.chunk.kind,
-                "title": item.chunk.title,
-                "lead": item.chunk.lead,
-                "anchor": item.chunk.anchor,
-                "line_start": item.chunk.line_start,
-                "line_end": item.chunk.line_end,
-                "tokens": item.chunk.tokens,
-                "length": item.terms.length,
-                "terms": item.terms.to_bytes(),
-                "embed_key": key,
-                "embedded": False,
-            }
-            for _, _, version_id, ordinal, item, key in items
-        ]
-        ids = self._insert_many(connection, chunks, rows)
-        fingerprint = self._fingerprint()
-        keys = [key for *_, key in items]
-        known = load_vectors(connection, fingerprint, keys, keep=True) if fingerprint else {}
-        for row, (version, document_id, _, _, item, key) in zip(ids, items, strict=True):
-            yield version, document_id, row, item.terms, known.get(key)
-
     def _insert_many(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> Sequence[int]:
         if not rows:
             return []
@@ -286,7 +279,7 @@ class SemanticWriter:
         return SparseVector(terms.ids, weights)
 
     def _make_live(
-        self, connection: Connection, new: Sequence[NewVersion], version_ids: Sequence[int], with_vector: Sequence[int]
+        self, connection: Connection, new: Sequence[NewVersion], version_ids: Sequence[int], counted: WordCounts
     ) -> None:
         rows = connection.execute(
             select(versions.c.id, versions.c.document_id, documents.c.live_version)
@@ -294,10 +287,7 @@ class SemanticWriter:
             .where(versions.c.id.in_(version_ids), versions.c.state == "pending")
         ).all()
         if len(rows) != len(version_ids):
-            raise StoreError(
-                "This process was taken for dead, and what it was about to write was cleared away.",
-                remedy="Run the same command again; if it happens often, look at the connection to the database.",
-            )
+            raise _taken_for_dead()
         old = [row.live_version for row in rows if row.live_version is not None]
         self._retire(connection, old)
         connection.execute(update(versions).where(versions.c.id.in_(version_ids)).values(state="live"))
@@ -305,9 +295,7 @@ class SemanticWriter:
             update(documents).where(documents.c.id == bindparam("document")).values(live_version=bindparam("version")),
             [{"document": row.document_id, "version": row.id} for row in rows],
         )
-        for some in batches(with_vector):
-            connection.execute(update(chunks).where(chunks.c.id.in_(some)).values(embedded=True))
-        self._count(connection, [(v.corpus_id, item.terms) for v in new for item in v.chunks], sign=1)
+        counted.write(connection, self._database, sign=1)
         document_of = {row.id: row.document_id for row in rows}
         write_files(
             connection,
@@ -345,13 +333,10 @@ class SemanticWriter:
     def _retire(self, connection: Connection, version_ids: Sequence[int]) -> None:
         """Remove live versions: their rows go, their words are no longer counted, their points are noted as stale."""
         for some in batches(version_ids):
-            rows = connection.execute(
-                select(documents.c.corpus_id, chunks.c.terms)
-                .join(versions, versions.c.id == chunks.c.version_id)
-                .join(documents, documents.c.id == versions.c.document_id)
-                .where(versions.c.id.in_(some))
-            )
-            self._count(connection, [(corpus, TermCounts.from_bytes(terms)) for corpus, terms in rows], sign=-1)
+            counted = WordCounts()
+            for _, corpus_id, terms in terms_of(connection, some):
+                counted.add(corpus_id, (terms,))
+            counted.write(connection, self._database, sign=-1)
             connection.execute(update(documents).where(documents.c.live_version.in_(some)).values(live_version=None))
             self._remove_versions(connection, some)
 
@@ -361,47 +346,9 @@ class SemanticWriter:
         connection.execute(delete(chunks).where(chunks.c.version_id.in_(version_ids)))
         connection.execute(delete(attributes).where(attributes.c.version_id.in_(version_ids)))
         connection.execute(delete(addresses).where(addresses.c.version_id.in_(version_ids)))
+        connection.execute(delete(text_parts).where(text_parts.c.version_id.in_(version_ids)))
         connection.execute(delete(versions).where(versions.c.id.in_(version_ids)))
         self._database.set_meta("garbage", "1", connection)
-
-    def _count(self, connection: Connection, held: Sequence[tuple[int, TermCounts]], *, sign: int) -> None:
-        """Add chunks to the statistics of their corpora, or take them out."""
-        for corpus_id in sorted({corpus for corpus, _ in held}):
-            counts = [terms for corpus, terms in held if corpus == corpus_id]
-            connection.execute(
-                update(corpora)
-                .where(corpora.c.id == corpus_id)
-                .values(
-                    chunks=corpora.c.chunks + sign * len(counts),
-                    length_total=corpora.c.length_total + sign * sum(terms.length for terms in counts),
-                )
-            )
-            terms, documents_with = np.unique(np.concatenate([terms.ids for terms in counts]), return_counts=True)
-            if not len(terms):
-                continue
-            numbers = (sign * documents_with).tolist()
-            self._add_frequencies(connection, corpus_id, terms.tolist(), numbers)
-            if sign < 0:
-                connection.execute(
-                    delete(frequencies).where(frequencies.c.corpus_id == corpus_id, frequencies.c.count <= 0)
-                )
-
-    def _add_frequencies(
-        self, connection: Connection, corpus_id: int, terms: Sequence[int], numbers: Sequence[int]
-    ) -> None:
-        """Add to the document frequencies of terms, in the driver's own form: these are most of the rows of a write."""
-        statement = self._database.upsert(
-            frequencies,
-            conflict=("corpus_id", "term"),
-            update={"count": frequencies.c.count + excluded(frequencies.c.count)},
-        ).compile(connection, column_keys=["corpus_id", "term", "count"])
-        rows = zip(repeat(corpus_id), terms, numbers)
-        if statement.positional:
-            connection.exec_driver_sql(str(statement), list(rows))
-        else:
-            connection.exec_driver_sql(
-                str(statement), [{"corpus_id": key, "term": term, "count": number} for key, term, number in rows]
-            )
 
     def drop_stale_points(self) -> None:
         """Delete the points of chunks that are gone, then forget their ids."""
@@ -501,3 +448,10 @@ class SemanticWriter:
             with self._database.exclusive(f"finish {corpus_id}") as free:  # else somebody is at it
                 if free:
                     self._finish(corpus_id)
+
+
+def _taken_for_dead() -> StoreError:
+    return StoreError(
+        "This process was taken for dead, and what it was about to write was cleared away.",
+        remedy="Run the same command again; if it happens often, look at the connection to the database.",
+    )

@@ -3,6 +3,7 @@
 ``python ingest_driver.py MEMORY SOURCE`` ingests with the hash embedder in small batches. Environment:
 
 * ``KILL_AT``: ``name/moment/n``: kill -9 at the n-th time (from 1) that the point is reached. Empty: run to the end.
+* ``PART_CHUNKS``: how many chunks of a document are stored at once.
 * ``TRACE``: a file to which each point is written as it is passed, and the ids of parser processes.
 
 Points are found by wrapping the store from outside: each SQL transaction is named after the function that opens it
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tercet.ingestion import ingest, pool, run
+from tercet.ingestion import ingest, parts, pool, run
 from tercet.memory import vectorizing, writing
 from tercet.memory.database import Database
 from tercet.memory.memory import Memory
@@ -123,6 +124,7 @@ def use_small_batches() -> None:
     run.BATCH_DOCUMENTS = 3
     writing.BATCH = 4
     vectorizing.WINDOW = 8
+    parts.PART_CHUNKS = int(os.environ.get("PART_CHUNKS", parts.PART_CHUNKS))
 
 
 def main(memory_path: str, source: str) -> None:

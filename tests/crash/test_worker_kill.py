@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from tercet.ingestion import ingest, run, sharing
+from tercet.ingestion import ingest, parts, run, sharing
 from tercet.memory import vectorizing
 from tercet.memory.batches import BatchLedger
-from tercet.memory.database import batches, claimed_texts, jobs, outcomes, stale_points, versions, workers
+from tercet.memory.database import batches, claimed_texts, jobs, outcomes, stale_points, text_parts, versions, workers
 from tercet.memory.health import check
 from tercet.memory.memory import Memory
 from tercet.records import IngestReport
@@ -37,11 +37,12 @@ LIMITS = ParsingLimits(workers=1, max_file_mb=0.02)
 CHUNKING = ChunkingConfig(max_tokens=48)
 FILES = 200
 TOO_LARGE = {17, 118}
+IN_PARTS = {5, 60, 151}
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
-    """Files of which some share paragraphs, some hold what is cleaned away, and two cannot be ingested."""
+    """Files of which some share paragraphs, some hold what is cleaned away, some are large, and two are too large."""
     folder = tmp_path_factory.mktemp("shared") / "docs"
     choice = random.Random(7)
     for number in range(FILES):
@@ -54,6 +55,7 @@ def source(tmp_path_factory) -> Path:
 def page(number: int, paragraphs: int) -> str:
     if number in TOO_LARGE:
         return f"# Page {number}\n\n" + "large " * 10_000
+    paragraphs = 30 if number in IN_PARTS else paragraphs
     own = "\n\n".join(f"Paragraph {n} of page {number} says word{number}." for n in range(paragraphs))
     hidden = "Zero\u200bwidth. " if number % 11 == 0 else ""
     return f"# Page {number % 5}\n\n{hidden}{own}\n\n## Terms\n\nThese terms {number % 9} hold for everybody.\n"
@@ -61,7 +63,7 @@ def page(number: int, paragraphs: int) -> str:
 
 @pytest.fixture(scope="module")
 def alone(source, tmp_path_factory) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Report and content of a build by one process, in a folder."""
+    """Report and content of a build by one process, in a folder, each document in one piece."""
     folder = tmp_path_factory.mktemp("alone")
     with Memory.open(folder, embedder=HashEmbedder(dimension=16), chunking=CHUNKING) as memory:
         report = ingest(source, into=memory, limits=LIMITS)
@@ -75,6 +77,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectorizing, "PAUSE_S", 0.02)
     monkeypatch.setattr(vectorizing, "SHARED_WINDOW", 16)
     monkeypatch.setattr(run, "BATCH_DOCUMENTS", 4)
+    monkeypatch.setattr(parts, "PART_CHUNKS", 4)
 
 
 class Servers:
@@ -171,6 +174,7 @@ def weights(sparse) -> list[tuple[int, float]]:
 
 def assert_nothing_is_left_over(memory: Memory) -> None:
     with memory.database.read() as connection:
+        assert len(set(connection.execute(select(text_parts.c.version_id)).scalars())) == len(IN_PARTS)
         for table in (batches, jobs, outcomes, claimed_texts, stale_points):
             assert connection.execute(select(table)).all() == [], table.name
         assert connection.execute(select(versions.c.id).where(versions.c.state != "live")).all() == []

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from tercet.ingestion import run, sharing
+from tercet.ingestion import parts, run, sharing
 from tercet.memory import vectorizing
 from tercet.memory.database import Database
 from tercet.memory.memory import Memory
@@ -58,6 +58,7 @@ def use_small_batches() -> None:
     sharing.PAUSE_S = vectorizing.PAUSE_S = 0.02
     sharing.BATCH_FILES = 8
     run.BATCH_DOCUMENTS = 4
+    parts.PART_CHUNKS = 4
     vectorizing.SHARED_WINDOW = 16
 
 

@@ -27,7 +27,7 @@ from tercet.ingestion.frames import (
 from tercet.ingestion.parsers import parse
 from tercet.ingestion.pool import ParserPool, ParseTask, Unparsed
 from tercet.ingestion.reading import hash_content, read_file
-from tercet.memory.stored import IndexedChunk
+from tercet.memory.stored import IndexedChunk, Part
 from tercet.models.lexical import Analyzer
 from tercet.models.tokens import token_counter
 from tercet.settings import ChunkingConfig, LexicalConfig, ParsingConfig, ParsingLimits
@@ -300,7 +300,7 @@ def test_an_answer_of_the_wrong_shape_is_refused(change):
         IndexedChunk(chunk=chunk, terms=analyzer.count(chunk.embedded_text))
         for chunk in StructuralChunker(ChunkingConfig(), token_counter(None)).chunk(document, uri="keys.md")
     ]
-    frame = document_frame("hash", document, chunks)
+    frame = document_frame("hash", document, Part(document.text, chunks))
     assert read_document(frame).document.text == document.text
     with pytest.raises(FrameError):
         read_document(frame | change)

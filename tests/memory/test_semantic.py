@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tercet.errors import EmbedderMismatchError, InputError, MemoryLockedError
 from tercet.memory.database import versions
 from tercet.memory.health import check, status
 from tercet.memory.memory import Memory
+from tercet.memory.stored import FurtherParts, NewVersion, Part
 from tercet.records import DocumentFilter
 from tercet.settings import ChunkingConfig
 from tercet.testing import HashEmbedder
@@ -302,3 +304,57 @@ def test_metadata_that_cannot_be_compared_is_refused(memory: Memory, docs: int) 
     with pytest.raises(InputError, match="'score' is nan"):
         memory.semantic.put([new_version(memory, docs, "a", ["one"], metadata={"score": float("nan")})])
     assert list(memory.semantic.documents()) == []
+
+
+def in_parts(version: NewVersion, sizes: list[int], error: Exception | None = None) -> NewVersion:
+    """The same version with its chunks in parts of these many; after the last part the error, if there is one."""
+    pieces, first = [], 0
+    for size in sizes:
+        chunks = version.chunks[first : first + size]
+        start = chunks[0].chunk.start if first else 0
+        first += size
+        end = version.chunks[first].chunk.start if first < len(version.chunks) else len(version.text)
+        pieces.append(Part(version.text[start:end], chunks))
+
+    def rest() -> Iterator[Part]:
+        yield from pieces[1:]
+        if error:
+            raise error
+
+    return replace(version, text=pieces[0].text, chunks=pieces[0].chunks, further=FurtherParts(rest()))
+
+
+TEXTS = [f"words of piece{number} about keys" for number in range(9)]
+
+
+def test_a_version_in_parts_is_the_same_as_one_in_a_piece(memory: Memory, docs: int) -> None:
+    whole = new_version(memory, docs, "whole", TEXTS)
+    memory.semantic.put([new_version(memory, docs, "parts", ["before"])])
+    version = in_parts(new_version(memory, docs, "parts", TEXTS), [2, 3, 1, 3])
+    memory.semantic.put([version])
+    memory.semantic.put([whole])
+    assert version.chunk_count == 9
+    assert [document.chunks for document in memory.semantic.documents()] == [9, 9]
+    assert sorted(found_texts(memory, "piece7")) == [TEXTS[7]] * 2
+    assert found_texts(memory, "before") == []
+    for row in memory.semantic.index.ids():
+        assert memory.semantic.section(row) == (0, "\n".join(TEXTS))
+    assert memory.semantic.embed_missing() == 9
+    memory.semantic.finish(docs)
+    assert check(memory) == []
+    memory.semantic.delete([document.id for document in memory.semantic.documents()])
+    assert memory.semantic.index.count() == 0
+    assert check(memory) == []
+
+
+def test_a_version_whose_parts_break_off_never_becomes_live(memory: Memory, docs: int) -> None:
+    memory.semantic.put([new_version(memory, docs, "a", ["old text"])])
+    version = in_parts(new_version(memory, docs, "a", TEXTS), [2, 3, 1], error=InputError("it ends here"))
+    with pytest.raises(InputError, match="it ends here"):
+        memory.semantic.put([version])
+    assert found_texts(memory, "piece0") == []
+    memory.semantic.recover()
+    assert found_texts(memory, "text") == ["old text"]
+    assert status(memory).unfinished == 0
+    assert memory.semantic.index.count() == 1
+    assert check(memory) == []

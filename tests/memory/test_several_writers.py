@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tercet.errors import StoreError
 from tercet.memory.database import chunks, claimed_texts, corpora, frequencies, versions
 from tercet.memory.health import check
 from tercet.memory.memory import Memory
+from tercet.memory.stored import FurtherParts, Part
 from tercet.models.lexical import bucket_length
 from tercet.testing import HashEmbedder
 from tests.memory.library import found_texts, new_version
@@ -110,6 +112,27 @@ def test_a_writer_whose_versions_were_cleared_away_is_told_and_leaves_nothing(pl
         with pytest.raises(StoreError, match="taken for dead"):
             ada.semantic.put([new_version(ada, corpus, "a", ["new text"]), new_version(ada, corpus, "b", ["b text"])])
         ada.semantic._writer._lock = lock
+        assert found_texts(ada, "text") == ["old text"]
+        ada.semantic.recover()
+        assert_consistent(ada)
+
+
+def test_a_writer_whose_large_version_was_cleared_away_is_told_at_its_next_part(place):
+    with opened(place) as ada, opened(place) as bob:
+        corpus = ada.ledger.corpus("docs")
+        ada.semantic.put([new_version(ada, corpus, "a", ["old text"])])
+        version = new_version(ada, corpus, "a", ["first text", "second text"])
+        middle = version.chunks[1].chunk.start
+
+        def taken_for_dead() -> Iterator[Part]:
+            with bob.database.write() as connection:
+                connection.execute(update(versions).where(versions.c.state == "pending").values(writer="nobody"))
+            bob.semantic.recover()
+            yield Part(version.text[middle:], version.chunks[1:])
+
+        first = replace(version, text=version.text[:middle], chunks=version.chunks[:1])
+        with pytest.raises(StoreError, match="taken for dead"):
+            ada.semantic.put([replace(first, further=FurtherParts(taken_for_dead()))])
         assert found_texts(ada, "text") == ["old text"]
         ada.semantic.recover()
         assert_consistent(ada)

@@ -6,8 +6,9 @@ Only blocks are parsed, not inline markup: spans and titles are all that chunkin
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from functools import cache
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
@@ -17,12 +18,12 @@ from markdown_it.token import Token
 from tercet.ingestion.parsers.anchors import Anchors, SlugRule, identifier
 from tercet.ingestion.parsers.front_matter import as_title, front_matter
 from tercet.ingestion.parsers.headings import LONGEST_TITLE, plain_title, split_attributes, title_of
-from tercet.ingestion.parsers.markdown_containers import add_containers
-from tercet.ingestion.parsers.markdown_hidden import blank_hidden
+from tercet.ingestion.parsers.markdown_containers import UNCLOSED_LINE, add_containers, last_closing_line
+from tercet.ingestion.parsers.markdown_hidden import blank_hidden, may_hide
 from tercet.records import Block, BlockKind, ParsedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _ALERTS = ("[!NOTE]", "[!TIP]", "[!IMPORTANT]", "[!WARNING]", "[!CAUTION]")
 _OUTER: dict[str, BlockKind] = {
@@ -35,6 +36,9 @@ _DEEPEST = 50
 _EXPLICIT_ID = re.compile(r"\{:?[ \t]*#([\w:.-]+)[^{}\n]*\}[ \t]*$", re.MULTILINE)
 _TARGET = re.compile(r"\(([^()\n]+)\)=")
 _TAGS = re.compile(r"<[^<>]*>")
+_LINE_END = re.compile("\n")
+SEGMENT = 1 << 18
+"""Characters whose tokens are held at a time: they take thirty times the room of the text."""
 
 
 def parse(text: str, *, indented_code: bool = True, slugs: SlugRule = "github") -> ParsedDocument:
@@ -52,13 +56,12 @@ def parse(text: str, *, indented_code: bool = True, slugs: SlugRule = "github") 
         [('heading', 'Keys'), ('code', '')]
     """
     body, metadata, findings = front_matter(text)
-    tokens = _tokens(text, body, indented_code)
-    if "<" in text:
-        text, hidden = blank_hidden(text, tokens)
-        if hidden:
-            findings += hidden
-            tokens = _tokens(text, body, indented_code)
-    blocks = tuple(_Walk(text, slugs).blocks(tokens))
+    first = text.count("\n", 0, body)
+    if may_hide(text):
+        text, hidden = blank_hidden(text, _tokens(_Lines(text), first, indented_code))
+        findings += hidden
+    lines = _Lines(text)
+    blocks = tuple(_Walk(lines, slugs).blocks(_tokens(lines, first, indented_code)))
     title = as_title(metadata) or title_of(blocks)
     return ParsedDocument(text=text, blocks=blocks, title=title, metadata=metadata, findings=findings)
 
@@ -72,25 +75,86 @@ def _parser(indented_code: bool) -> MarkdownIt:
     return md
 
 
-def _tokens(text: str, body: int, indented_code: bool) -> list[Token]:
-    md, tokens = _parser(indented_code), list[Token]()
-    state = StateBlock(text, md, {}, tokens)
-    md.block.tokenize(state, text.count("\n", 0, body), state.lineMax)
-    return tokens
+class _Lines:
+    """The lines of a text, by number, and their offsets."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts = array("Q", (0, *(match.end() for match in _LINE_END.finditer(text)), len(text) + 1))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def blank(self, line: int) -> bool:
+        """Whether a line holds nothing but white space."""
+        return not self.text[self.starts[line] : self.starts[line + 1] - 1].strip()
+
+    def after(self, offset: int) -> int:
+        """The number of the first line that begins at or after an offset."""
+        return min(bisect_left(self.starts, offset), len(self))
+
+
+def _tokens(lines: _Lines, first: int, indented_code: bool) -> Iterator[list[Token]]:
+    """The block tokens of a page from a line on, a stretch of whole outermost blocks at a time.
+
+    A block depends on nothing before it, and only the last one of a stretch on what comes after it. So a stretch is
+    read up to its last block, and the next begins there; one that is a single block is read again at twice the length.
+    """
+    md, size, last_end = _parser(indented_code), SEGMENT, -1
+    while first < len(lines):
+        after = max(lines.after(lines.starts[first] + size), first + 1)
+        segment = lines.text[lines.starts[first] : lines.starts[after] - 1]
+        tokens, env = list[Token](), dict[str, object]()
+        state = StateBlock(segment, md, env, tokens)
+        md.block.tokenize(state, 0, state.lineMax)
+        last = after == len(lines)
+        unclosed = env.get(UNCLOSED_LINE)
+        if isinstance(unclosed, int) and last_end < 0:
+            last_end = last_closing_line(lines.text)
+        certain = unclosed if isinstance(unclosed, int) and last_end >= lines.starts[after] else after - first
+        end = len(tokens) if last else _settled(tokens, certain)
+        if not end and not last:
+            size *= 2
+            continue
+        stop = after if last else first + _lines(tokens[end])[0]
+        del tokens[end:]
+        for token in tokens:
+            if token.map:
+                token.map = [token.map[0] + first, token.map[1] + first]
+        yield tokens
+        first, size = stop, SEGMENT
+
+
+def _settled(tokens: Sequence[Token], certain: int) -> int:
+    """How many tokens stay as they are whatever follows: those before the last outermost block.
+
+    Args:
+        tokens: Of a stretch of the page.
+        certain: The first line that would open a container if its end were found further on; nothing from there on
+            is certain.
+    """
+    for index in range(len(tokens) - 1, 0, -1):
+        token = tokens[index]
+        if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] <= certain:
+            return index
+    return 0
 
 
 class _Walk:
     """Turns the token stream of one page into blocks."""
 
-    def __init__(self, text: str, slugs: SlugRule) -> None:
-        self._text = text
-        self._lines = text.split("\n")
-        self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
+    def __init__(self, lines: _Lines, slugs: SlugRule) -> None:
+        self._lines = lines
+        self._starts = lines.starts
         self._slugs = slugs
-        self._anchors = Anchors(slugs, reserved=_EXPLICIT_ID.findall(text) if "{" in text else ())
+        self._anchors = Anchors(slugs, reserved=_EXPLICIT_ID.findall(lines.text) if "{" in lines.text else ())
         self._target = ""
 
-    def blocks(self, tokens: Sequence[Token]) -> Iterator[Block]:
+    def blocks(self, segments: Iterable[Sequence[Token]]) -> Iterator[Block]:
+        for tokens in segments:
+            yield from self._blocks(tokens)
+
+    def _blocks(self, tokens: Sequence[Token]) -> Iterator[Block]:
         index = 0
         while index < len(tokens):
             token = tokens[index]
@@ -163,9 +227,9 @@ class _Walk:
         anchor: str = "",
     ) -> Iterator[Block]:
         after = min(after, len(self._lines))
-        while first < after and not self._lines[first].strip():
+        while first < after and self._lines.blank(first):
             first += 1
-        while first < after and not self._lines[after - 1].strip():
+        while first < after and self._lines.blank(after - 1):
             after -= 1
         if first >= after:
             return

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 ADMONITION = "admonition"
 CONTAINER = "container"
 
+UNCLOSED_LINE = "unclosed line"
+"""Of the environment: the first line that would open a container if its end were found below."""
+
 _INDENTED = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+[\w\"]|===[!+]?[ \t]+[\"']")
 _FENCED = re.compile(r"(:{3,}|/{3,})[ \t]*\{?([A-Za-z][\w-]*)\}?(?![.\w])")
+_CLOSING = re.compile(r"^[^\n:/]*(?::{3,}|/{3,})[ \t]*$", re.MULTILINE)
 _CODE_FENCE = re.compile(r"`{3,}|~{3,}")
 _NAMES = frozenset(
     (
@@ -63,6 +67,11 @@ _NAMES = frozenset(
         "settings",
     )
 )
+
+
+def last_closing_line(text: str) -> int:
+    """The offset of the last line that could end a container; 0 when there is none."""
+    return max((match.start() for match in _CLOSING.finditer(text)), default=0)
 
 
 def add_containers(md: MarkdownIt) -> None:
@@ -143,4 +152,5 @@ def _closing_line(state: StateBlock, start_line: int, end_line: int, marker: str
         elif not fence and len(content) >= len(marker) and not content.strip(marker[0]):
             return line
     hopeless[key] = min(len(marker), hopeless.get(key, len(marker)))
+    state.env.setdefault(UNCLOSED_LINE, start_line)
     return None

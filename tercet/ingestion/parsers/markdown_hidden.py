@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from collections import Counter
-from itertools import accumulate
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tercet.ingestion.parsers.visibility import attributes_of, hides
 from tercet.records import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from markdown_it.token import Token
 
 _TAG_OF_INTEREST = re.compile(r"<(!--|[A-Za-z][\w-]*)([^<>]*)")
+_NEVER_SHOWN = frozenset({"!--", "script", "style", "template"})
+_LINE_END = re.compile("\n")
 _BACKTICKS = re.compile(r"`+")
 
 
-def blank_hidden(text: str, tokens: Iterable[Token]) -> tuple[str, tuple[Finding, ...]]:
+def may_hide(text: str) -> bool:
+    """Whether a page holds anything that ``blank_hidden`` would take out, were it not in code."""
+    return any(
+        match[1].lower() in _NEVER_SHOWN or hides(attributes_of(match[2][:2000]))
+        for match in _TAG_OF_INTEREST.finditer(text)
+    )
+
+
+def blank_hidden(text: str, segments: Iterable[Iterable[Token]]) -> tuple[str, tuple[Finding, ...]]:
     """Replace each hidden stretch outside code by a space and its line breaks.
 
     Args:
         text: The page.
-        tokens: Its block tokens, which say where HTML is markup rather than code.
+        segments: Its block tokens, which say where HTML is markup rather than code.
 
     Returns:
         A text with the same number of lines, and findings ``html-comment`` and ``hidden-html`` with counts.
     """
-    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    starts = array("Q", (0, *(match.end() for match in _LINE_END.finditer(text)), len(text) + 1))
     pieces: list[str] = []
     counts: Counter[str] = Counter()
     cursor = 0
-    for kind, start, end in _stretches(text, tokens, starts):
+    for kind, start, end in _stretches(text, chain.from_iterable(segments), starts):
         if start < cursor:
             continue
         counts[kind] += 1
@@ -47,7 +58,7 @@ def blank_hidden(text: str, tokens: Iterable[Token]) -> tuple[str, tuple[Finding
     return "".join(pieces), tuple(Finding(kind=kind, count=count) for kind, count in sorted(counts.items()))
 
 
-def _stretches(text: str, tokens: Iterable[Token], starts: list[int]) -> Iterator[tuple[str, int, int]]:
+def _stretches(text: str, tokens: Iterable[Token], starts: Sequence[int]) -> Iterator[tuple[str, int, int]]:
     passed = 0
     closers = Closers(text)
     for token in tokens:
@@ -91,7 +102,7 @@ def _stretch(closers: Closers, match: re.Match[str], end: int, *, is_block: bool
         if close is None or close > end:
             return ("html-comment", match.start(), end) if is_block else None
         return "html-comment", match.start(), close
-    if tag not in ("script", "style", "template") and not hides(attributes_of(match[2][:2000])):
+    if tag not in _NEVER_SHOWN and not hides(attributes_of(match[2][:2000])):
         return None
     # The element may go on through later blocks; without an end tag it hides its own block.
     close = closers.after(f"</{tag}", match.end())

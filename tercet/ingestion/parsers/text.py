@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from tercet.records import Block, BlockKind, ParsedDocument
+
+_LINE = re.compile(r"[^\n]*+\n?")
 
 
 def parse(text: str) -> ParsedDocument:
@@ -20,21 +24,22 @@ def paragraphs(
 ) -> list[Block]:
     """Blocks for the runs of non-blank lines in ``text[start:end]``; ``line`` is the number of the first line."""
     blocks: list[Block] = []
-    offset, first, last, first_line = start, -1, start, line
+    first, last, first_line = -1, start, line
 
     def add() -> None:
         lead_end = first if kind == "code" else 0
         blocks.append(Block(kind=kind, start=first, end=last, lead_end=lead_end, line=first_line))
 
-    for number, content in enumerate(text[start:end].split("\n"), line):
+    stop = len(text) if end is None else min(end, len(text))
+    for number, match in enumerate(_LINE.finditer(text, start, stop), line):
+        content = match.group().removesuffix("\n")
         if content and not content.isspace():
             if first < 0:
-                first, first_line = offset, number
-            last = offset + len(content)
+                first, first_line = match.start(), number
+            last = match.start() + len(content)
         elif first >= 0:
             add()
             first = -1
-        offset += len(content) + 1
     if first >= 0:
         add()
     return blocks

@@ -26,6 +26,7 @@ from tercet.memory.schema.semantic import (
     frequencies,
     roots,
     stale_points,
+    text_parts,
     versions,
 )
 from tercet.memory.schema.working import working_changes, working_documents, working_requests, working_retired
@@ -60,6 +61,7 @@ __all__ = [
     "schema",
     "scopes",
     "stale_points",
+    "text_parts",
     "versions",
     "workers",
     "working_changes",

@@ -76,6 +76,15 @@ versions = Table(
     sqlite_autoincrement=True,
 )
 
+text_parts = Table(
+    "text_parts",
+    schema,
+    Column("version_id", KEY, ForeignKey("versions.id"), primary_key=True, autoincrement=False),
+    Column("start", Integer, primary_key=True, autoincrement=False),
+    Column("text", TEXT, nullable=False),
+)
+"""The text of a large version after its first part, which is in ``versions.text``."""
+
 attributes = Table(
     "attributes",
     schema,
