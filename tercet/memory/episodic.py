@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import func, select
 
 from tercet.memory.episodes.auditing import AuditFinding, audit
@@ -24,14 +23,16 @@ from tercet.memory.episodes.records import RecordResult
 from tercet.memory.episodes.retention import Retention, due
 from tercet.memory.episodes.writing import EpisodeWriter, WriteReport
 from tercet.memory.points import batches
-from tercet.memory.schema import embeddings, episodes
+from tercet.memory.schema import episodes
 from tercet.memory.scopes import own_scopes, visible_scopes
+from tercet.memory.writing import load_vectors
 from tercet.models.lexical import Analyzer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from tercet.memory.database import Database
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     )
     from tercet.memory.vectors import VectorIndex
     from tercet.models.embedding import Embedder
+    from tercet.models.lexical import TermCounts
     from tercet.records import AnyScope, Metadata, Progress, Scope, Trust
     from tercet.settings import LexicalConfig
 
@@ -467,6 +469,10 @@ class EpisodicMemory:
         """Actor, time, importance, outcome and place in the conversation, by row; rows that are gone are left out."""
         return self._finder.places(rows)
 
+    def terms(self, rows: Sequence[int]) -> dict[int, TermCounts]:
+        """The analysed terms of records, by row; rows that are gone are left out."""
+        return self._finder.terms(rows)
+
     def around(self, rows: Sequence[int], selection: EpisodeSelection, *, reach: int = 1) -> dict[int, list[int]]:
         """For each row, those of its conversation that are at most ``reach`` away and that the selection allows.
 
@@ -488,16 +494,16 @@ class EpisodicMemory:
 
     def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The dense vectors of records, by row; rows without one are left out."""
-        query = select(episodes.c.id, embeddings.c.vector).join(
-            embeddings, embeddings.c.embed_key == episodes.c.embed_key
-        )
-        query = query.where(embeddings.c.fingerprint == self._fingerprint())
-        found: dict[int, NDArray[np.float32]] = {}
+        fingerprint = self._fingerprint()
+        if not fingerprint:
+            return {}
+        keys: dict[int, bytes] = {}
         with self._database.read() as connection:
             for some in batches(list(rows)):
-                for row, vector in connection.execute(query.where(episodes.c.id.in_(some))):
-                    found[row] = np.frombuffer(vector, dtype="<f4")
-        return found
+                query = select(episodes.c.id, episodes.c.embed_key).where(episodes.c.id.in_(some))
+                keys.update((row, key) for row, key in connection.execute(query))
+            known = load_vectors(connection, fingerprint, list(keys.values()))
+        return {row: known[key] for row, key in keys.items() if key in known}
 
     def coverage(self, selection: EpisodeSelection) -> tuple[int, int]:
         """How many records of the selected scopes have a dense vector, and how many there are, whatever their state."""
