@@ -14,18 +14,16 @@ from sqlalchemy import func, select
 from tercet.memory.episodes.auditing import AuditFinding, audit
 from tercet.memory.episodes.changes import EpisodeChanges
 from tercet.memory.episodes.consolidating import ConsolidationReport, summarize_conversations
-from tercet.memory.episodes.drafts import Draft, microseconds
+from tercet.memory.episodes.drafts import Draft, drafts_of, microseconds
 from tercet.memory.episodes.duplicates import repeats
 from tercet.memory.episodes.finding import EpisodeFinder
 from tercet.memory.episodes.indexing import WINDOW, EpisodeIndexer
-from tercet.memory.episodes.reading import history, load, neighbours, open_reviews, rows_of
+from tercet.memory.episodes.reading import history, load, neighbours, open_reviews, rows_of, vectors
 from tercet.memory.episodes.records import RecordResult
 from tercet.memory.episodes.retention import Retention, due
-from tercet.memory.episodes.writing import EpisodeWriter, WriteReport
-from tercet.memory.points import batches
+from tercet.memory.episodes.writing import EpisodeWriter
 from tercet.memory.schema import episodes
 from tercet.memory.scopes import own_scopes, visible_scopes
-from tercet.memory.writing import load_vectors
 from tercet.models.lexical import Analyzer
 
 if TYPE_CHECKING:
@@ -179,13 +177,16 @@ class EpisodicMemory:
             expires_at=expires_at,
             pinned=pinned,
         )
-        if recalled_from:
-            recalled = self.get(recalled_from)
-            if repeats(text, [episode.text for episode in recalled]):
-                source = next((one for one in recalled if repeats(text, [one.text])), recalled[0])
-                return RecordResult(id=source.id, status="recalled", duplicate_of=source.id)
+        recalled = self.get(recalled_from)
+        if recalled and repeats(text, [episode.text for episode in recalled]):
+            source = next((one for one in recalled if repeats(text, [one.text])), recalled[0])
+            return RecordResult(id=source.id, status="recalled", state=source.state, duplicate_of=source.id)
         report = self._writer.insert(scope, [draft], sources=(*derived_from, *recalled_from), embed=embed)
-        return _result(report)
+        return report.result() or self._known(report.stored[0].id)
+
+    def _known(self, episode_id: str) -> RecordResult:
+        state = self.get([episode_id])[0].state
+        return RecordResult(id=episode_id, status="known", state=state, duplicate_of=episode_id)
 
     def record_turns(
         self, turns: Sequence[Turn], *, scope: Scope, conversation: str, first: int = 0, embed: bool = True
@@ -207,22 +208,7 @@ class EpisodicMemory:
             InputError: A position of the conversation holds another turn already; nothing was recorded.
         """
         self._claim()
-        drafts = [
-            Draft(
-                text=turn.text,
-                kind="turn",
-                actor=turn.actor,
-                occurred_at=turn.occurred_at,
-                outcome=turn.outcome,
-                conversation=conversation,
-                ordinal=first + position,
-                importance=turn.importance,
-                trust=turn.trust,
-                entities=turn.entities,
-                metadata=turn.metadata,
-            )
-            for position, turn in enumerate(turns)
-        ]
+        drafts = drafts_of(turns, conversation=conversation, first=first)
         if not drafts:
             return []
         few = len(drafts) <= WINDOW
@@ -274,10 +260,7 @@ class EpisodicMemory:
     def history(self, episode_id: str) -> list[HistoryEntry]:
         """What happened to a record, oldest first, beginning with its recording."""
         with self._database.read() as connection:
-            row = rows_of(connection, [episode_id])[episode_id]
-            columns = select(episodes.c.recorded_at, episodes.c.actor).where(episodes.c.id == row)
-            recorded_at, actor = connection.execute(columns).one()
-            return history(connection, row, episode_id, recorded_at, actor)
+            return history(connection, episode_id)
 
     def reviews(self, scope: Scope | AnyScope) -> list[Review]:
         """Pairs of live records that may say the same and wait for a decision, most similar first."""
@@ -494,16 +477,8 @@ class EpisodicMemory:
 
     def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The dense vectors of records, by row; rows without one are left out."""
-        fingerprint = self._fingerprint()
-        if not fingerprint:
-            return {}
-        keys: dict[int, bytes] = {}
         with self._database.read() as connection:
-            for some in batches(list(rows)):
-                query = select(episodes.c.id, episodes.c.embed_key).where(episodes.c.id.in_(some))
-                keys.update((row, key) for row, key in connection.execute(query))
-            known = load_vectors(connection, fingerprint, list(keys.values()))
-        return {row: known[key] for row, key in keys.items() if key in known}
+            return vectors(connection, rows, self._fingerprint())
 
     def coverage(self, selection: EpisodeSelection) -> tuple[int, int]:
         """How many records of the selected scopes have a dense vector, and how many there are, whatever their state."""
@@ -530,18 +505,3 @@ class EpisodicMemory:
     def recover(self) -> None:
         """Finish what a writer that died left half-done. Runs by itself when the memory is claimed."""
         self._indexer.recover()
-
-
-def _result(report: WriteReport) -> RecordResult:
-    (stored,) = report.stored
-    if not stored.new:
-        return RecordResult(id=stored.id, status="known", duplicate_of=stored.id)
-    merge = report.merges.get(stored.row)
-    return RecordResult(
-        id=stored.id,
-        status="added" if merge is None or not merge.stands_for_it else "merged",
-        duplicate_of="" if merge is None else merge.stands_for_it,
-        event=None if merge is None else merge.event,
-        reviews=report.reviews.get(stored.row, ()),
-        supersedes=report.supersedes.get(stored.row, ()),
-    )

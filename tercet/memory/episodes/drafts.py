@@ -17,7 +17,7 @@ from tercet.memory.writing import embed_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tercet.memory.episodes.records import EpisodeKind
+    from tercet.memory.episodes.records import EpisodeKind, Turn
     from tercet.models.lexical import TermCounts
     from tercet.records import Metadata, Scope, Trust
 
@@ -61,6 +61,26 @@ class Draft:
             raise InputError(f"entities is {self.entities!r}.", remedy="Give a tuple of names, none of them empty.")
         if self.subject and self.kind != "fact":
             raise InputError(f"A {self.kind} has no subject.", remedy='Only kind="fact" has one.')
+
+
+def drafts_of(turns: Sequence[Turn], *, conversation: str, first: int) -> list[Draft]:
+    """The turns of a conversation as drafts, at positions from ``first`` on."""
+    return [
+        Draft(
+            text=turn.text,
+            kind="turn",
+            actor=turn.actor,
+            occurred_at=turn.occurred_at,
+            outcome=turn.outcome,
+            conversation=conversation,
+            ordinal=first + position,
+            importance=turn.importance,
+            trust=turn.trust,
+            entities=turn.entities,
+            metadata=turn.metadata,
+        )
+        for position, turn in enumerate(turns)
+    ]
 
 
 def microseconds(moment: datetime) -> int:

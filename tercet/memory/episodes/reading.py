@@ -15,13 +15,23 @@ from tercet.memory.episodes.folding import Event, active_events
 from tercet.memory.episodes.indexing import AVERAGE_LENGTH
 from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryEntry, Review, State, StoredEpisode
 from tercet.memory.points import batches
-from tercet.memory.schema import episode_entities, episode_events, episode_reviews, episode_sources, episodes, scopes
+from tercet.memory.schema import (
+    episode_entities,
+    episode_events,
+    episode_reviews,
+    episode_sources,
+    episodes,
+    scopes,
+)
 from tercet.memory.scopes import FIELDS, scope_of
+from tercet.memory.writing import load_vectors
 from tercet.models.lexical import TermCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from sqlalchemy import Connection, Row
 
 _BY = episodes.alias("by")
@@ -134,8 +144,26 @@ def neighbours(connection: Connection, row: int, *, before: int, after: int) -> 
     ]
 
 
-def history(connection: Connection, row: int, key: str, recorded_at: int, actor: str) -> list[HistoryEntry]:
+def vectors(connection: Connection, rows: Sequence[int], fingerprint: str | None) -> dict[int, NDArray[np.float32]]:
+    """The dense vectors of records, by row; rows without one are left out.
+
+    By key, in two steps: a join would begin at all vectors of the fingerprint.
+    """
+    if not fingerprint:
+        return {}
+    keys: dict[int, bytes] = {}
+    for some in batches(list(rows)):
+        query = select(episodes.c.id, episodes.c.embed_key).where(episodes.c.id.in_(some))
+        keys.update((row, key) for row, key in connection.execute(query))
+    known = load_vectors(connection, fingerprint, list(keys.values()))
+    return {row: known[key] for row, key in keys.items() if key in known}
+
+
+def history(connection: Connection, key: str) -> list[HistoryEntry]:
     """What happened to a record, oldest first, beginning with its recording (whose id is 0)."""
+    row = rows_of(connection, [key])[key]
+    columns = select(episodes.c.recorded_at, episodes.c.actor).where(episodes.c.id == row)
+    recorded_at, actor = connection.execute(columns).one()
     recorded = moment_of(recorded_at)
     assert recorded is not None
     entries = [HistoryEntry(id=0, episode=key, kind="recorded", at=recorded, actor=actor)]

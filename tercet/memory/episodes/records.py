@@ -129,6 +129,9 @@ class RecordResult:
     status: RecordStatus
     """``added``; ``known``: the very same record was there; ``merged``: kept, but another record, which says the same,
     stands for it; ``recalled``: nothing was kept, because the text repeats what was recalled."""
+    state: State = State.LIVE
+    """What it is now. A fact may be superseded or retracted from the start: by one that is known and happened later,
+    or because what it says was retracted."""
     duplicate_of: str = ""
     """The record that stands for it."""
     event: int | None = None

@@ -7,7 +7,7 @@ between the two, ``EpisodeIndexer.recover`` writes the points.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import func, insert, select
@@ -19,6 +19,7 @@ from tercet.memory.episodes.duplicates import REVIEW_ABOVE, bands, differences, 
 from tercet.memory.episodes.indexing import enqueue
 from tercet.memory.episodes.projection import refold
 from tercet.memory.episodes.records import State
+from tercet.memory.episodes.reports import Merge, Stored, WriteReport
 from tercet.memory.points import batches
 from tercet.memory.schema import (
     episode_bands,
@@ -49,21 +50,6 @@ if TYPE_CHECKING:
 
 COMPARED = 32
 """Texts that a new one is compared with, those that share most bands first: facts of one pattern may be thousands."""
-
-
-class Stored(NamedTuple):
-    """What became of one draft."""
-
-    id: str
-    row: int
-    new: bool
-
-
-class Merge(NamedTuple):
-    """A record that says what others say."""
-
-    event: int
-    stands_for_it: str
 
 
 class EpisodeWriter:
@@ -220,19 +206,20 @@ class EpisodeWriter:
         repeated = {row: self._note_repetition(connection, row, now) for row in mergeable}
         reviews = {row: self._note_reviews(connection, scope_row, row, draft) for row, draft in mergeable.items()}
         changed = refold(self._database, connection, mergeable)
-        merges, supersedes = {}, {}
+        merges, supersedes, states = {}, {}, {}
         names = episodes.alias("names")
         for row, event in repeated.items():
+            own = select(episodes.c.state, names.c.episode_id).outerjoin(names, names.c.id == episodes.c.state_by)
+            state, by = connection.execute(own.where(episodes.c.id == row)).one()
+            states[row] = State(state)
             if event is not None:
-                own = select(episodes.c.state, names.c.episode_id).outerjoin(names, names.c.id == episodes.c.state_by)
-                state, by = connection.execute(own.where(episodes.c.id == row)).one()
                 merges[row] = Merge(event, by if state == State.MERGED else "")
         for row in mergeable:
             replaced = select(episodes.c.episode_id).where(
                 episodes.c.state_by == row, episodes.c.state == int(State.SUPERSEDED), episodes.c.id.in_(changed)
             )
             supersedes[row] = tuple(sorted(connection.execute(replaced).scalars()))
-        return WriteReport(changed=tuple(changed), merges=merges, reviews=reviews, supersedes=supersedes)
+        return WriteReport(changed=tuple(changed), merges=merges, states=states, reviews=reviews, supersedes=supersedes)
 
     def _note_repetition(self, connection: Connection, row: int, now: int) -> int | None:
         """An event when others say the same, so that standing for one another can be undone."""
@@ -290,16 +277,6 @@ class EpisodeWriter:
         values = {"row": row, "kind": kind, "other": other, "at": at, "actor": actor, "reason": reason}
         statement = insert(episode_events).values(**values, effective=at if effective is None else effective)
         return int(connection.execute(statement.returning(episode_events.c.id)).scalar_one())
-
-
-class WriteReport(NamedTuple):
-    """What a write did, by row."""
-
-    stored: tuple[Stored, ...] = ()
-    changed: tuple[int, ...] = ()
-    merges: Mapping[int, Merge] = {}
-    reviews: Mapping[int, tuple[int, ...]] = {}
-    supersedes: Mapping[int, tuple[str, ...]] = {}
 
 
 def _lower_trust(draft: Draft, sources: Sequence[Trust]) -> Draft:

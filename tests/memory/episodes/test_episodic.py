@@ -218,7 +218,8 @@ def test_a_new_fact_names_what_it_supersedes(memory):
     early = fact(memory, "Ada lives in Oslo", 1, subject="home")
 
     assert fact(memory, "Ada lives in Bergen", 9, subject="home").supersedes == (early.id,)
-    assert fact(memory, "Ada lived in Rome", 5, subject="home").supersedes == ()
+    earlier = fact(memory, "Ada lived in Rome", 5, subject="home")
+    assert (earlier.supersedes, earlier.state) == ((), State.SUPERSEDED)
 
 
 def test_retracting_the_latest_fact_brings_the_one_before_back_and_undo_reverses_it(memory):
@@ -344,7 +345,8 @@ def test_a_retracted_fact_does_not_come_back_by_repetition_but_by_being_said_aga
     memory.episodic.retract(second.id)
 
     assert memory.episodic.timeline(ADA) == []
-    fact(memory, "Ada likes the tea", 3)
+    assert fact(memory, "Ada likes the tea", 3).state == State.RETRACTED
+    assert fact(memory, "Ada likes tea", 1).state == State.RETRACTED
     assert memory.episodic.timeline(ADA) == []
     memory.episodic.record("Ada likes tea", scope=ADA, actor="ada", kind="fact", occurred_at=clock.move(days=1))
     assert texts(memory.episodic.timeline(ADA)) == ["Ada likes tea"]
