@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from query_latency import SyntheticEmbedder, words
+from query_latency import SyntheticEmbedder
+from query_latency import words as numbered_words
 
 from tercet import EpisodicRetriever, Memory, Scope, Turn
 
@@ -38,6 +39,14 @@ MAIN = Scope(tenant="acme", user="main")
 BAR = {"p50_ms": 10.0, "p95_ms": 40.0}
 
 
+LETTERS = str.maketrans("0123456789", "abcdefghij")
+
+
+def words(random: np.random.Generator, count: int) -> str:
+    """Words of letters alone: those with digits would be taken for identifiers."""
+    return numbered_words(random, count).translate(LETTERS)
+
+
 def fill(memory: Memory, count: int) -> float:
     started = time.perf_counter()
     random = np.random.default_rng(2)
@@ -48,7 +57,7 @@ def fill(memory: Memory, count: int) -> float:
         turns = [
             Turn(
                 actor=ACTORS[pair[place % 2]],
-                text=words(random, int(random.integers(8, 40))),
+                text=words(random, int(random.integers(8, 40))) + (f" ORD-{number % 2000}" if place == 3 else ""),
                 occurred_at=began + timedelta(seconds=30 * place),
                 entities=(f"topic {number % 50}",) if place == 0 else (),
             )
@@ -61,13 +70,15 @@ def fill(memory: Memory, count: int) -> float:
 
 def timed(memory: Memory, queries: Sequence[str], how: dict[str, Any]) -> dict[str, float]:
     retriever = EpisodicRetriever(memory.episodic)
+    how = dict(how)
+    names = " ".join(f"ORD-{number}" for number in range(how.pop("identifiers", 0)))
     taken, on_processor = [], []
     for query in [*queries[:20], *queries]:  # the first ones warm the caches
         started, processor = time.perf_counter(), time.process_time()
-        result = retriever.search(query, limit=10, **how)
+        result = retriever.search(f"{query} {names}".strip(), limit=10, **how)
         taken.append(time.perf_counter() - started)
         on_processor.append(time.process_time() - processor)
-        assert len(result) == 10, (query, len(result), result.reason)
+        assert result.hits or result.reason == "below the floor", (query, result.reason)
         assert not result.degraded
     p50, p95, p99 = np.percentile(np.array(taken[20:]) * 1000, [50, 95, 99])
     return {
@@ -90,9 +101,11 @@ def main() -> None:
     queries = [words(random, int(random.integers(3, 12))) for _ in range(options.queries)]
     for query in queries:
         embedder.embed_query(query)
+    for query in queries:
+        embedder.embed_query(f"{query} ORD-0 ORD-1 ORD-2")
     end = START + timedelta(minutes=60 * options.episodes / TURNS)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = (options.keep or Path(temporary)) / f"episodes-{options.episodes}"
+        folder = (options.keep or Path(temporary)) / f"talks-{options.episodes}"
         with Memory.open(folder, embedder=embedder, clock=lambda: end) as memory:
             known = memory.episodic.timeline(MAIN, limit=1)
             seconds = 0.0 if known else fill(memory, options.episodes)
@@ -101,6 +114,7 @@ def main() -> None:
                 "scoped, 90 % of the episodes": {"scope": MAIN},
                 "scoped, 0.1 % of the episodes": {"scope": Scope(tenant="acme", user="other7")},
                 "scoped, last 30 days": {"scope": MAIN, "since": end - timedelta(days=30)},
+                "scoped, three identifiers": {"scope": MAIN, "identifiers": 3},
                 "scoped, two neighbours, explained": {"scope": MAIN, "neighbours": 2, "explain": True},
                 "all scopes of a tenant": {"scope": Scope.any(tenant="acme")},
             }

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from tercet.memory.vectors import VectorIndex
     from tercet.models.embedding import Embedder
+    from tercet.models.lexical import TermCounts
     from tercet.records import AnyScope, Metadata, Progress, Scope, Trust
     from tercet.settings import LexicalConfig
 
@@ -450,6 +451,10 @@ class EpisodicMemory:
     def places(self, rows: Sequence[int]) -> dict[int, EpisodePlace]:
         """Actor, time, importance, outcome and place in the conversation, by row; rows that are gone are left out."""
         return self._finder.places(rows)
+
+    def terms(self, rows: Sequence[int]) -> dict[int, TermCounts]:
+        """The analysed terms of records, by row; rows that are gone are left out."""
+        return self._finder.terms(rows)
 
     def around(self, rows: Sequence[int], selection: EpisodeSelection, *, reach: int = 1) -> dict[int, list[int]]:
         """For each row, those of its conversation that are at most ``reach`` away and that the selection allows.

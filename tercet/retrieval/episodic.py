@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tercet.errors import ConfigurationError, InputError
 from tercet.memory.episodes.drafts import microseconds
+from tercet.memory.episodes.indexing import AVERAGE_LENGTH
 from tercet.memory.episodic import EpisodicMemory
 from tercet.models.identifiers import find_tokens
+from tercet.models.lexical import idf
 from tercet.records import Provenance
 from tercet.retrieval.actors import named_actors
 from tercet.retrieval.boosts import boosts
@@ -42,17 +44,22 @@ if TYPE_CHECKING:
         StoredEpisode,
     )
     from tercet.models.embedding import Embedder
+    from tercet.models.lexical import TermCounts
     from tercet.records import AnyScope, Scope
     from tercet.retrieval.actors import Named
     from tercet.retrieval.days import Span
     from tercet.retrieval.episodic_records import Boost, Nothing
-    from tercet.retrieval.relevance import Own
 
 EXPANDED = 20
 """So many of the best records bring the turns next to them in, which may share no word with the question."""
-MOST_NAMES = 8
+MOST_NAMES = 4
 """Identifiers of one query that are looked up by themselves."""
+RARE = 50
+"""An identifier that more records hold than this tells them apart no better than a word."""
 _IDENTIFIER = re.compile(r"(?=.*\d)(?=.*[^\W\d])|\d{5}|\w_\w")
+
+
+Explained = tuple[Judgement, QueryTerms]
 
 
 class Ranked(NamedTuple):
@@ -60,7 +67,7 @@ class Ranked(NamedTuple):
 
     id: str
     row: int
-    own: Own
+    own: float
     context: float
     boosts: Mapping[Boost, float]
     relevance: float
@@ -154,17 +161,17 @@ class EpisodicRetriever:
         with_vector, total = self._memory.coverage(selection) if embedder else (0, 0)
         moment = now or as_of or self._memory.clock()
         asked = self._ask(text, selection, embedder if with_vector else None, moment)
-        judgement, idf = self._judge(asked, selection, max(self.config.candidates, limit))
+        judgement, weights = self._judge(asked, selection, max(self.config.candidates, limit))
         own = judgement.own(judgement.rows())
         places = self._memory.places(list(own))
         if self.config.context and not kinds and not entities:  # the turns next to a hit need not have them
-            judgement = self._expand(judgement, own, asked, idf, selection)
+            judgement = self._expand(judgement, own, asked, weights, selection)
             own = judgement.own(judgement.rows())
             places.update(self._memory.places([row for row in own if row not in places]))
         ranked = self._rank(own, places, asked, microseconds(moment))
         fitting = [one for one in ranked if one.relevance >= self.config.floor and one.relevance > 0]
-        terms = QueryTerms(asked.terms, idf) if explain else None
-        hits = self._hits(fitting, limit, frozenset(window), terms)
+        explained = (judgement, QueryTerms(asked.terms, weights)) if explain else None
+        hits = self._hits(fitting, limit, frozenset(window), explained)
         if neighbours:
             hits = self._with_neighbours(hits, selection, neighbours, frozenset(window))
         return EpisodicResult(
@@ -208,7 +215,7 @@ class EpisodicRetriever:
                 names.setdefault(held[0], token)
         vector = embedder.embed_query(meant) if embedder else None
         terms = Counter(analyzer.terms(named.rest)) if self.config.lexical_weight else Counter()
-        return Asked(named, dated.spans, terms, dict(list(names.items())[:MOST_NAMES]), vector)
+        return Asked(named, dated.spans, terms, names, vector)
 
     def _judge(self, asked: Asked, selection: EpisodeSelection, limit: int) -> tuple[Judgement, Mapping[str, float]]:
         config = self.config
@@ -216,8 +223,13 @@ class EpisodicRetriever:
         dense = [] if asked.vector is None else self._memory.dense_candidates(asked.vector, selection, limit=limit)
         names: dict[int, tuple[str, ...]] = {}
         missing = {candidate.row for candidate in found.candidates if not candidate.has_vector}
-        for term, spelling in asked.names.items() if config.lexical_weight else ():
-            for candidate in self._memory.lexical_candidates({term: 1}, selection, limit=limit).candidates:
+        rare = {
+            term: spelling
+            for term, spelling in asked.names.items()
+            if found.idf.get(term, 0.0) >= idf(RARE, selection.total)
+        }
+        for term, spelling in list(rare.items())[:MOST_NAMES]:
+            for candidate in self._memory.lexical_candidates({term: 1}, selection, limit=RARE).candidates:
                 names[candidate.row] = (*names.get(candidate.row, ()), spelling)
                 missing |= set() if candidate.has_vector else {candidate.row}
         k1 = self._memory.lexical.k1
@@ -229,44 +241,46 @@ class EpisodicRetriever:
             dense_weight=config.dense_weight,
             without_vector=frozenset(missing - {one.row for one in dense}),
             names=names,
-            asked_names=len(asked.names),
+            asked_names=min(MOST_NAMES, len(rare)),
         )
         return judgement, found.idf
 
     def _expand(
         self,
         judgement: Judgement,
-        own: Mapping[int, Own],
+        own: Mapping[int, float],
         asked: Asked,
-        idf: Mapping[str, float],
+        weights: Mapping[str, float],
         selection: EpisodeSelection,
     ) -> Judgement:
         """Judge the turns next to the best records too, by their terms and vectors."""
-        best = sorted(own, key=lambda row: (-own[row].score, row))[:EXPANDED]
+        best = sorted(own, key=lambda row: (-own[row], row))[:EXPANDED]
         around = self._memory.around(best, selection)
         rows = sorted({row for beside in around.values() for row in beside} - own.keys())
         if not rows:
             return judgement
-        terms = QueryTerms(asked.terms, idf)
+        terms = QueryTerms(asked.terms, weights)
         words: dict[int, float] = {}
-        for row, stored in self._memory.load(rows).items():
-            if parts := self._parts(stored, terms):
+        for row, held in self._memory.terms(rows).items():
+            if parts := self._parts(held, AVERAGE_LENGTH, terms):
                 words[row] = sum(parts.values())
         cosines: dict[int, float] = {}
         if asked.vector is not None:
             cosines = {row: float(vector @ asked.vector) for row, vector in self._memory.vectors(rows).items()}
         return judgement.including(rows, words, cosines)
 
-    def _parts(self, stored: StoredEpisode, terms: QueryTerms) -> dict[str, float]:
-        return term_scores(terms, stored.terms, average_length=stored.average_length, lexical=self._memory.lexical)
+    def _parts(self, held: TermCounts, average_length: float, terms: QueryTerms) -> dict[str, float]:
+        return term_scores(terms, held, average_length=average_length, lexical=self._memory.lexical)
 
     # -- order -------------------------------------------------------------------------------------------------------
 
-    def _rank(self, own: Mapping[int, Own], places: Mapping[int, EpisodePlace], asked: Asked, now: int) -> list[Ranked]:
+    def _rank(
+        self, own: Mapping[int, float], places: Mapping[int, EpisodePlace], asked: Asked, now: int
+    ) -> list[Ranked]:
         lifts = lift(own, places, context=self.config.context)
         ranked = []
         for row, place in places.items():
-            relevance = own[row].score + lifts[row]
+            relevance = own[row] + lifts[row]
             factors = boosts(place, self.config, now=now, actors=asked.named.actors, days=asked.days)
             ranked.append(
                 Ranked(place.id, row, own[row], lifts[row], factors, relevance, relevance * math.prod(factors.values()))
@@ -274,7 +288,7 @@ class EpisodicRetriever:
         return sorted(ranked, key=lambda one: (-one.score, one.id))
 
     def _hits(
-        self, ranked: Sequence[Ranked], limit: int, window: frozenset[str], terms: QueryTerms | None
+        self, ranked: Sequence[Ranked], limit: int, window: frozenset[str], explained: Explained | None
     ) -> list[tuple[int, EpisodicHit]]:
         """Read only what is returned; what was erased meanwhile gives way to the next."""
         fresh = [one for one in ranked if one.id not in window]
@@ -284,21 +298,24 @@ class EpisodicRetriever:
             some = fresh[position : position + limit - len(hits)]
             position += len(some)
             stored = self._memory.load([one.row for one in some])
-            hits.extend((one.row, self._hit(stored[one.row], one, terms)) for one in some if one.row in stored)
+            hits.extend((one.row, self._hit(stored[one.row], one, explained)) for one in some if one.row in stored)
         return hits
 
-    def _hit(self, stored: StoredEpisode, ranked: Ranked, terms: QueryTerms | None) -> EpisodicHit:
+    def _hit(self, stored: StoredEpisode, ranked: Ranked, explained: Explained | None) -> EpisodicHit:
         explanation = None
-        if terms is not None:
+        if explained is not None:
+            judgement, terms = explained
             explanation = EpisodeExplanation(
                 legs=tuple(
-                    replace(leg, terms=self._parts(stored, terms)) if leg.leg == "lexical" and leg.rank else leg
-                    for leg in ranked.own.legs
+                    replace(leg, terms=self._parts(stored.terms, stored.average_length, terms))
+                    if leg.leg == "lexical" and leg.rank
+                    else leg
+                    for leg in judgement.legs(ranked.row)
                 ),
-                own=ranked.own.score,
+                own=ranked.own,
                 context=ranked.context,
                 boosts=ranked.boosts,
-                names=ranked.own.names,
+                names=judgement.names.get(ranked.row, ()),
             )
         episode = stored.episode
         return EpisodicHit(

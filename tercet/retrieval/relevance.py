@@ -11,7 +11,7 @@ Hybrid Retrieval" (2023), who call it the theoretical minimum-maximum normalisat
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tercet.models.lexical import idf
 from tercet.records import LegExplanation
@@ -33,14 +33,6 @@ def greatest_bm25(terms: Mapping[str, float], known: Mapping[str, float], *, doc
     """
     unknown = idf(0, documents)
     return (k1 + 1) * sum(weight * known.get(term, unknown) for term, weight in terms.items())
-
-
-class Own(NamedTuple):
-    """How far a record itself fits, and what that is made of."""
-
-    score: float
-    legs: tuple[LegExplanation, ...]
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,53 +67,68 @@ class Judgement:
             without_vector=self.without_vector | unseen,
         )
 
-    def own(self, rows: Iterable[int]) -> dict[int, Own]:
-        """How far each of some rows fits, without its neighbours."""
-        ranks = (_ranks(self.lexical or {}), _ranks(self.dense or {}))
-        return {row: self._own(row, ranks) for row in rows}
+    def own(self, rows: Iterable[int]) -> dict[int, float]:
+        """How far each of some rows fits by itself, from 0 to 1."""
+        return {row: self._own(row) for row in rows}
 
-    def _own(self, row: int, ranks: tuple[Mapping[int, int], Mapping[int, int]]) -> Own:
-        legs: list[LegExplanation] = []
-        names = self.names.get(row, ())
+    def _own(self, row: int) -> float:
+        total = weights = 0.0
+        if self.lexical is not None and self.greatest:
+            total += self.lexical_weight * self._share(row)
+            weights += self.lexical_weight
+        if self.dense is not None and row not in self.without_vector:
+            total += self.dense_weight * self._cosine(row)
+            weights += self.dense_weight
+        return total / weights if weights else 0.0
+
+    def _share(self, row: int) -> float:
+        share = min(1.0, self.lexical.get(row, 0.0) / self.greatest) if self.lexical and self.greatest else 0.0
+        if (
+            row in self.names
+        ):  # who asks for ORD-4471 means the record that holds it, whatever else is like the question
+            share = max(share, len(self.names[row]) / self.asked_names)
+        return share
+
+    def _cosine(self, row: int) -> float:
+        return min(1.0, max(0.0, self.dense.get(row, 0.0))) if self.dense else 0.0
+
+    def legs(self, row: int) -> tuple[LegExplanation, ...]:
+        """What each leg said about a row; without its terms."""
+        legs = []
         if self.lexical is not None:
-            score = self.lexical.get(row)
-            share = 0.0 if score is None or not self.greatest else min(1.0, score / self.greatest)
-            if names:  # who asks for ORD-4471 means the record that holds it, whatever else is like the question
-                share = max(share, len(names) / self.asked_names)
+            score, rank = _place(self.lexical, row)
             legs.append(
                 LegExplanation(
                     leg="lexical",
                     score=score,
-                    rank=ranks[0].get(row),
-                    normalized=share,
+                    rank=rank,
+                    normalized=self._share(row),
                     weight=self.lexical_weight,
                     available=self.greatest > 0,
                 )
             )
         if self.dense is not None:
-            score = self.dense.get(row)
+            score, rank = _place(self.dense, row)
             legs.append(
                 LegExplanation(
                     leg="dense",
                     score=score,
-                    rank=ranks[1].get(row),
-                    normalized=0.0 if score is None else min(1.0, max(0.0, score)),
+                    rank=rank,
+                    normalized=self._cosine(row),
                     weight=self.dense_weight,
                     available=row not in self.without_vector,
                 )
             )
-        judged = [leg for leg in legs if leg.available]
-        total = sum(leg.weight for leg in judged)
-        own = sum(leg.weight * leg.normalized for leg in judged) / total if total else 0.0
-        return Own(own, tuple(legs), names)
+        return tuple(legs)
 
 
-def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
-    ordered = sorted(scores, key=lambda row: (-scores[row], row))
-    return dict(zip(ordered, range(1, len(ordered) + 1), strict=True))
+def _place(scores: Mapping[int, float], row: int) -> tuple[float | None, int | None]:
+    """Score and rank of a row; equal scores share a rank."""
+    score = scores.get(row)
+    return (None, None) if score is None else (score, 1 + sum(other > score for other in scores.values()))
 
 
-def lift(own: Mapping[int, Own], places: Mapping[int, EpisodePlace], *, context: float) -> dict[int, float]:
+def lift(own: Mapping[int, float], places: Mapping[int, EpisodePlace], *, context: float) -> dict[int, float]:
     """What each turn gets from the better one of the turns next to it: ``context`` times how far that is better.
 
     A record outside of a conversation gets nothing and loses nothing.
@@ -129,7 +136,7 @@ def lift(own: Mapping[int, Own], places: Mapping[int, EpisodePlace], *, context:
     if not context:
         return dict.fromkeys(own, 0.0)
     scores = {
-        (place.scope, place.conversation, place.ordinal): own[row].score
+        (place.scope, place.conversation, place.ordinal): own[row]
         for row, place in places.items()
         if place.conversation and row in own
     }
@@ -140,5 +147,5 @@ def lift(own: Mapping[int, Own], places: Mapping[int, EpisodePlace], *, context:
                 scores.get((place.scope, place.conversation, ordinal), 0.0)
                 for ordinal in (place.ordinal - 1, place.ordinal + 1)
             ]
-            lifts[row] = context * max(0.0, max(beside) - own[row].score)
+            lifts[row] = context * max(0.0, max(beside) - own[row])
     return lifts

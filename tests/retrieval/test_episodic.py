@@ -225,7 +225,7 @@ def test_parts_recombine_to_the_score(memory: Memory) -> None:
         assert hit.score == pytest.approx(score, abs=1e-9)
         assert hit.score == pytest.approx(parts.score, abs=1e-9)
         assert hit.relevance == parts.relevance <= 1
-        assert set(parts.boosts) == {"actor", "recency", "importance", "outcome"}
+        assert set(parts.boosts) == {"actor", "day", "recency", "importance", "outcome"}
         lexical = parts.legs[0]
         if lexical.rank:
             assert sum(lexical.terms.values()) == pytest.approx(lexical.score, rel=1e-4)
@@ -244,6 +244,15 @@ def test_recency_importance_and_outcome_decide_between_equals(memory: Memory) ->
     event(memory, "soup with Bo", 1)
     event(memory, "soup with Bo", 1, outcome="spilled")
     assert [hit.episode.outcome for hit in search(memory, "soup", **same)][:2] == ["spilled", ""]
+
+
+def test_a_named_day_is_preferred(memory: Memory) -> None:
+    for days in (40, 20, 3):
+        event(memory, "we painted the fence", days)
+    for query, days in (("Who painted on April 16?", 20), ("painted last month", 20), ("painted in March", 40)):
+        assert search(memory, query)[0].episode.occurred_at == NOW - timedelta(days=days)
+    plain = search(memory, "Who painted on April 16?", config=EpisodicConfig(day_boost=0))
+    assert plain[0].episode.occurred_at == NOW - timedelta(days=3)
 
 
 def test_reading_changes_nothing_and_repeats_exactly(memory: Memory) -> None:

@@ -21,7 +21,7 @@ from tercet.memory.points import batches
 from tercet.memory.schema import episode_entities, episode_frequencies, episode_names, episode_scopes, episodes
 from tercet.memory.scopes import visible_scopes
 from tercet.memory.vectors import AnyOf, Between, Condition, SparseVector, VectorFilter
-from tercet.models.lexical import idf, term_id
+from tercet.models.lexical import TermCounts, idf, term_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +47,7 @@ _PLACES = (
     "SELECT id, episode_id, actor, occurred_at, importance, outcome, scope_id, conversation, ordinal"
     " FROM episodes WHERE id IN ({})"
 )
+_TERMS = "SELECT id, terms FROM episodes WHERE id IN ({})"
 _AROUND = (
     "SELECT here.id, near.id FROM episodes here JOIN episodes near"
     " ON near.scope_id = here.scope_id AND near.conversation = here.conversation"
@@ -225,6 +226,15 @@ class EpisodeFinder:
             for some in batches(rows, 1_000):
                 query = _PLACES.format(",".join(str(int(row)) for row in some))
                 found.update((row[0], EpisodePlace(*row)) for row in connection.exec_driver_sql(query))
+        return found
+
+    def terms(self, rows: Sequence[int]) -> dict[int, TermCounts]:
+        """See ``EpisodicMemory.terms``."""
+        found: dict[int, TermCounts] = {}
+        with self._database.read() as connection:
+            for some in batches(rows, 1_000):
+                query = _TERMS.format(",".join(str(int(row)) for row in some))
+                found.update((row, TermCounts.from_bytes(data)) for row, data in connection.exec_driver_sql(query))
         return found
 
     def around(self, rows: Sequence[int], selection: EpisodeSelection, reach: int) -> dict[int, list[int]]:

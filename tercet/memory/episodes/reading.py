@@ -7,7 +7,6 @@ from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import select
 
 from tercet.errors import InputError
@@ -17,7 +16,6 @@ from tercet.memory.episodes.indexing import AVERAGE_LENGTH
 from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryEntry, Review, State, StoredEpisode
 from tercet.memory.points import batches
 from tercet.memory.schema import (
-    embeddings,
     episode_entities,
     episode_events,
     episode_reviews,
@@ -26,11 +24,13 @@ from tercet.memory.schema import (
     scopes,
 )
 from tercet.memory.scopes import FIELDS, scope_of
+from tercet.memory.writing import load_vectors
 from tercet.models.lexical import TermCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
     from sqlalchemy import Connection, Row
 
@@ -145,17 +145,18 @@ def neighbours(connection: Connection, row: int, *, before: int, after: int) -> 
 
 
 def vectors(connection: Connection, rows: Sequence[int], fingerprint: str | None) -> dict[int, NDArray[np.float32]]:
-    """The dense vectors of records, by row; rows without one are left out."""
-    query = (
-        select(episodes.c.id, embeddings.c.vector)
-        .join(embeddings, embeddings.c.embed_key == episodes.c.embed_key)
-        .where(embeddings.c.fingerprint == fingerprint)
-    )
-    return {
-        row: np.frombuffer(vector, dtype="<f4")
-        for some in batches(list(rows))
-        for row, vector in connection.execute(query.where(episodes.c.id.in_(some)))
-    }
+    """The dense vectors of records, by row; rows without one are left out.
+
+    By key, in two steps: a join would begin at all vectors of the fingerprint.
+    """
+    if not fingerprint:
+        return {}
+    keys: dict[int, bytes] = {}
+    for some in batches(list(rows)):
+        query = select(episodes.c.id, episodes.c.embed_key).where(episodes.c.id.in_(some))
+        keys.update((row, key) for row, key in connection.execute(query))
+    known = load_vectors(connection, fingerprint, list(keys.values()))
+    return {row: known[key] for row, key in keys.items() if key in known}
 
 
 def history(connection: Connection, key: str) -> list[HistoryEntry]:
