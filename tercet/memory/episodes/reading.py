@@ -15,6 +15,7 @@ from tercet.memory.episodes.folding import Event, active_events
 from tercet.memory.episodes.indexing import AVERAGE_LENGTH
 from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryEntry, Review, State, StoredEpisode
 from tercet.memory.points import batches
+from tercet.memory.rows import load_vectors
 from tercet.memory.schema import (
     episode_entities,
     episode_events,
@@ -24,7 +25,6 @@ from tercet.memory.schema import (
     scopes,
 )
 from tercet.memory.scopes import FIELDS, scope_of
-from tercet.memory.writing import load_vectors
 from tercet.models.lexical import TermCounts
 
 if TYPE_CHECKING:
