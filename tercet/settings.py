@@ -158,6 +158,7 @@ AGENT_CONTEXT = ContextConfig(budget=500, min_relevance=0.3, max_age_s=3_600)
 """What an agent is given for one step by default: little, fresh and relevant."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodicConfig:
     """How episodic memory is searched: ``score = relevance * boosts``.
 

@@ -41,6 +41,7 @@ class ChunkRow(NamedTuple):
     id: int
     corpus_id: int
     document_id: int
+    version_id: int
     terms: TermCounts
     vector: NDArray[np.float32] | None
     """Where it is known."""
@@ -97,7 +98,14 @@ def insert_chunks(connection: Connection, new: Sequence[NewChunks], *, fingerpri
         for version_id, ordinal, row in connection.execute(written.where(chunks.c.id > before))
     }
     return [
-        ChunkRow(ids[some.version_id, ordinal], some.corpus_id, some.document_id, item.terms, known.get(key))
+        ChunkRow(
+            id=ids[some.version_id, ordinal],
+            corpus_id=some.corpus_id,
+            document_id=some.document_id,
+            version_id=some.version_id,
+            terms=item.terms,
+            vector=known.get(key),
+        )
         for some, of_these in zip(new, keys, strict=True)
         for ordinal, (item, key) in enumerate(zip(some.items, of_these, strict=True), some.first)
     ]

@@ -78,11 +78,16 @@ __all__ = [
     "workers",
 ]
 
-MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = [(1, schema.create_all)]
-"""Pairs (format version before, step to the next one). All steps that a memory needs run in one transaction.
 
-1 to 2: only tables were added, and ``create_all`` makes those that are missing.
-"""
+def _to_format_2(connection: Connection) -> None:
+    """Tables were added, and points got the marks of their metadata: the next claim rebuilds the index."""
+    schema.create_all(connection)
+    connection.execute(meta.delete().where(meta.c.key == "reindexing"))
+    connection.execute(meta.insert().values(key="reindexing", value='"1"'))
+
+
+MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = [(1, _to_format_2)]
+"""Pairs (format version before, step to the next one). All steps that a memory needs run in one transaction."""
 
 SCHEMA_LOCK = 0x7465726365740001
 """Key of the PostgreSQL advisory lock under which the tables are made or migrated."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 VECTORS = {
-    "semantic": ("corpus", "document"),
+    "semantic": ("corpus", "document", "attribute"),
     "episodic": ("scope", "time", "state", "kind", "entity"),
 }
 """The collections of vectors, each with the integers it is filtered by: a folder below ``vectors/``, or a collection of

@@ -7,17 +7,19 @@ and for both retrieval legs; the index then restricts its search to them before 
 from __future__ import annotations
 
 import math
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 
 from tercet.errors import InputError
 from tercet.memory.database import attributes, corpora, documents, versions
+from tercet.memory.points import batches
 from tercet.memory.stored import CorpusRow, Selection
 from tercet.memory.vectors import AnyOf, VectorFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy import Connection
@@ -65,6 +67,18 @@ def resolve(connection: Connection, where: DocumentFilter) -> Selection:
     if not conditions:
         restricted = VectorFilter(must=(AnyOf("corpus", ids),)) if len(rows) < total else None
         return Selection(corpora=rows, where=restricted, settled=not unsettled)
+    if not (where.ranges or where.paths or where.as_of):  # the index can tell by itself
+        equal = tuple(
+            AnyOf("attribute", [attribute_mark(key, one) for one in _values(value)])
+            for key, value in where.equals.items()
+        )
+        matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions)) if unsettled else None
+        return Selection(
+            corpora=rows,
+            where=VectorFilter(must=(AnyOf("corpus", ids), *equal)),
+            documents=None if matching is None else tuple(matching),
+            settled=not unsettled,
+        )
     matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions))
     total = connection.execute(
         select(func.count()).select_from(documents).where(documents.c.corpus_id.in_(ids))
@@ -105,7 +119,7 @@ def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
     """
     conditions: list[ColumnElement[bool]] = []
     for key, value in where.equals.items():
-        values = [value] if isinstance(value, str | int | float | bool) else list(value)
+        values = _values(value)
         if not values:
             raise InputError(f"The filter on {key!r} names no value.", remedy="Give one or leave the key out.")
         conditions.append(_attribute(key, or_(*(_equals(one) for one in values))))
@@ -148,8 +162,7 @@ def attribute_rows(version_id: int, metadata: Metadata) -> list[dict[str, object
     """
     rows: list[dict[str, object]] = []
     for key, value in metadata.items():
-        values: Sequence[Scalar] = [value] if isinstance(value, str | int | float | bool) else list(value)
-        for one in values:
+        for one in _values(value):
             number = float(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
             if number is not None and not math.isfinite(number):
                 raise InputError(
@@ -159,6 +172,46 @@ def attribute_rows(version_id: int, metadata: Metadata) -> list[dict[str, object
             text = str(one).lower() if isinstance(one, bool) else one if isinstance(one, str) else None
             rows.append({"version_id": version_id, "key": key, "text": text, "number": number})
     return rows
+
+
+def _values(value: Scalar | Sequence[Scalar]) -> list[Scalar]:
+    return [value] if isinstance(value, str | int | float | bool) else list(value)
+
+
+def attribute_mark(key: str, value: Scalar) -> int:
+    """The integer by which the vector index knows a metadata value: 53 bits of a hash of key and value.
+
+    Two values have one mark once in 9 * 10**15 pairs. ``has_values`` tells them apart where a hit is read.
+    """
+    data = f"{len(key)} {key}{_comparable(value)}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little") >> 11
+
+
+def _comparable(value: Scalar) -> str:
+    """Equal for values that a filter takes for equal."""
+    if isinstance(value, bool):
+        return f"s{value}".lower()
+    return f"s{value}" if isinstance(value, str) else f"n{float(value) + 0.0!r}"  # 1 equals 1.0, -0.0 equals 0.0
+
+
+def attribute_marks(connection: Connection, version_ids: Collection[int]) -> dict[int, list[int]]:
+    """The marks of the metadata of versions, ascending; those without any are left out."""
+    found: dict[int, set[int]] = {}
+    for some in batches(sorted(set(version_ids))):
+        columns = (attributes.c.version_id, attributes.c.key, attributes.c.text, attributes.c.number)
+        for version_id, key, text, number in connection.execute(
+            select(*columns).where(attributes.c.version_id.in_(some))
+        ):
+            found.setdefault(version_id, set()).add(attribute_mark(key, number if text is None else text))
+    return {version_id: sorted(marks) for version_id, marks in found.items()}
+
+
+def has_values(metadata: Metadata, equals: Mapping[str, Scalar | Sequence[Scalar]]) -> bool:
+    """Whether metadata has one of the values of each key, as a filter means it."""
+    return all(
+        {_comparable(one) for one in _values(metadata.get(key, []))} & {_comparable(one) for one in _values(wanted)}
+        for key, wanted in equals.items()
+    )
 
 
 def glob_pattern(glob: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, delete, exists, func, select, update
 from tercet.memory.database import chunks, claimed_texts, corpora, documents, embeddings, meta, versions
 from tercet.memory.points import batches
 from tercet.memory.rows import load_vectors
+from tercet.memory.selection import attribute_marks
 from tercet.memory.vectors import Point
 from tercet.models.lexical import TermCounts, bucket_length
 from tercet.records import Progress, embedded_text
@@ -183,7 +184,7 @@ class Vectorizer:
         fingerprint = self._fingerprint()
         query = (
             select(chunks.c.id, chunks.c.terms, chunks.c.embed_key, chunks.c.embedded, documents.c.id.label("document"))
-            .add_columns(documents.c.corpus_id, corpora.c.length_bucket)
+            .add_columns(documents.c.corpus_id, corpora.c.length_bucket, chunks.c.version_id)
             .join(versions, versions.c.id == chunks.c.version_id)
             .join(documents, documents.c.id == versions.c.document_id)
             .join(corpora, corpora.c.id == documents.c.corpus_id)
@@ -199,13 +200,18 @@ class Vectorizer:
                 rows = connection.execute(query.where(chunks.c.id > last)).all()
                 keys = [row.embed_key for row in rows]
                 known = load_vectors(connection, fingerprint, keys) if fingerprint else {}
+                marks = attribute_marks(connection, {row.version_id for row in rows})
             if not rows:
                 break
             index.upsert(
                 [
                     Point(
                         id=row.id,
-                        payload={"corpus": row.corpus_id, "document": row.document},
+                        payload={
+                            "corpus": row.corpus_id,
+                            "document": row.document,
+                            "attribute": marks.get(row.version_id, ()),
+                        },
                         dense=known.get(row.embed_key),
                         sparse=self._weigh(TermCounts.from_bytes(row.terms), bucket_length(row.length_bucket or 0)),
                     )

@@ -46,7 +46,7 @@ from tercet.memory.points import BATCH, batches
 from tercet.memory.references import remove_orphans
 from tercet.memory.rows import lock_rows, write_files
 from tercet.memory.schema import addresses, episodes
-from tercet.memory.selection import attribute_rows, day_number
+from tercet.memory.selection import attribute_marks, attribute_rows, day_number
 from tercet.memory.vectors import Point, SparseVector
 from tercet.memory.word_counts import WordCounts
 from tercet.models.lexical import TermCounts, bm25_weights, bucket_length, length_bucket
@@ -180,11 +180,17 @@ class SemanticWriter:
 
     def _index_rows(self, rows: Sequence[ChunkRow], buckets: Mapping[int, int | None], counted: WordCounts) -> None:
         """Write the points of pending chunks, and count their words for the moment when they become live."""
+        with self._database.read() as connection:
+            marks = attribute_marks(connection, {row.version_id for row in rows})
         self._index().upsert(
             [
                 Point(
                     id=row.id,
-                    payload={"corpus": row.corpus_id, "document": row.document_id},
+                    payload={
+                        "corpus": row.corpus_id,
+                        "document": row.document_id,
+                        "attribute": marks.get(row.version_id, ()),
+                    },
                     dense=row.vector,
                     sparse=self.weigh(row.terms, bucket_length(buckets[row.corpus_id] or 0)),
                 )

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 
 from tercet.errors import ConfigurationError
+from tercet.memory.selection import has_values
 from tercet.models.lexical import Analyzer
 from tercet.records import Citation, DocumentFilter, Hit, Provenance, SearchResult
 from tercet.retrieval.diversity import maximal_marginal_relevance
@@ -104,7 +105,7 @@ class SemanticRetriever:
             ordered, complete = self._diversify(ordered, limit)
             degraded = degraded if complete else (*degraded, "diversity")
         explainer = Explainer(ranking, terms, fusion=self.config.fusion, lexical=self._memory.lexical)
-        hits = self._hits(ordered, limit, explainer if explain else None)
+        hits = self._hits(ordered, limit, where or DocumentFilter(), explainer if explain else None)
         return SearchResult(query=text, hits=hits, degraded=degraded)
 
     # -- candidates --------------------------------------------------------------------------------------------------
@@ -191,7 +192,9 @@ class SemanticRetriever:
 
     # -- hits --------------------------------------------------------------------------------------------------------
 
-    def _hits(self, ordered: Ordered, limit: int, explainer: Explainer | None) -> tuple[Hit, ...]:
+    def _hits(
+        self, ordered: Ordered, limit: int, where: DocumentFilter, explainer: Explainer | None
+    ) -> tuple[Hit, ...]:
         """Read only the chunks that are returned; one that another process has just removed gives way to the next."""
         hits: list[Hit] = []
         position = 0
@@ -202,7 +205,7 @@ class SemanticRetriever:
             hits.extend(
                 self._hit(stored[chunk.row], ordered.score(chunk), ordered.rerank_scores.get(chunk.row), explainer)
                 for chunk in batch
-                if chunk.row in stored
+                if chunk.row in stored and has_values(stored[chunk.row].metadata, where.equals)
             )
         return tuple(hits)
 
