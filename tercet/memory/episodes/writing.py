@@ -83,7 +83,7 @@ class EpisodeWriter:
             ids = self._insert_rows(connection, rows)
             placed = dict(zip(new, ids, strict=True))
             self._insert_entities(connection, {placed[key]: draft for key, draft in new.items()})
-            if source_rows:
+            if source_rows and ids:
                 lineage = [{"row": row, "source": source} for row in ids for source, _ in source_rows]
                 connection.execute(insert(episode_sources), lineage)
             self._count(connection, scope_row, [terms[key] for key in new])

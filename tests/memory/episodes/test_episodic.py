@@ -282,6 +282,13 @@ def test_what_makes_no_sense_to_supersede_is_refused(memory):
         memory.episodic.undo(12345)
 
 
+def test_what_is_known_already_may_be_recorded_again_with_its_sources(memory):
+    root = fact(memory, "Ada works at Globex")
+    first = fact(memory, "Ada commutes by train", derived_from=[root.id])
+    again = fact(memory, "Ada commutes by train", derived_from=[root.id])
+    assert (again.id, again.status) == (first.id, "known")
+
+
 def test_what_was_derived_from_a_retracted_record_is_flagged_all_the_way_down(memory):
     """Opportunity 18 of the memory survey: a cascade along the lineage."""
     root = fact(memory, "Ada works at Globex", 1, subject="employer", trust="user")
