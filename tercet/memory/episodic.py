@@ -412,8 +412,7 @@ class EpisodicMemory:
     ) -> EpisodeSelection:
         """Resolve which records a search may see: those of the scope that are live, unless said otherwise.
 
-        Parameters are those of ``timeline``; both bounds are inclusive. The selection is for one search: take a new
-        one for the next.
+        Parameters are those of ``timeline``; bounds are inclusive. Each search takes a new selection.
         """
         return self._finder.select(
             scope,
@@ -431,10 +430,7 @@ class EpisodicMemory:
     ) -> EpisodeCandidates:
         """The best records by BM25, equal scores by id.
 
-        Args:
-            terms: Analysed query terms (``analyzer.terms``) and how often each occurs in the query.
-            selection: What may be found.
-            limit: How many at most; exactly as many when that many share a term with the query.
+        ``terms`` says how often each analysed term occurs in the query; as many as ``limit`` when that many share one.
         """
         return self._finder.lexical(terms, selection, limit)
 
@@ -457,10 +453,7 @@ class EpisodicMemory:
         return self._finder.terms(rows)
 
     def around(self, rows: Sequence[int], selection: EpisodeSelection, *, reach: int = 1) -> dict[int, list[int]]:
-        """For each row, those of its conversation that are at most ``reach`` away and that the selection allows.
-
-        What a selection asks of kinds and entities is not asked of them.
-        """
+        """For each row, those of its conversation that are at most ``reach`` away and allowed, whatever their kind."""
         return self._finder.around(rows, selection, reach)
 
     def load(self, rows: Sequence[int]) -> dict[int, StoredEpisode]:
