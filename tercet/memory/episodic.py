@@ -426,7 +426,7 @@ class EpisodicMemory:
         )
 
     def lexical_candidates(
-        self, terms: Mapping[str, int], selection: EpisodeSelection, *, limit: int
+        self, terms: Mapping[str, float], selection: EpisodeSelection, *, limit: int
     ) -> EpisodeCandidates:
         """The best records by BM25, equal scores by id.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,7 +78,7 @@ class Asked(NamedTuple):
 
     named: Named
     days: tuple[Span, ...]
-    terms: Mapping[str, int]
+    terms: Mapping[str, float]
     names: Mapping[str, str]
     """Term to spelling of the identifiers in it."""
     vector: NDArray[np.float32] | None
@@ -214,7 +213,7 @@ class EpisodicRetriever:
             if _IDENTIFIER.search(token) and (held := analyzer.terms(token)):
                 names.setdefault(held[0], token)
         vector = embedder.embed_query(meant) if embedder else None
-        terms = Counter(analyzer.terms(named.rest)) if self.config.lexical_weight else Counter()
+        terms = analyzer.query(named.rest) if self.config.lexical_weight else {}
         return Asked(named, dated.spans, terms, names, vector)
 
     def _judge(self, asked: Asked, selection: EpisodeSelection, limit: int) -> tuple[Judgement, Mapping[str, float]]:

@@ -138,7 +138,7 @@ class EpisodeFinder:
             for some in batches(scopes, 1_000)
         )
 
-    def lexical(self, terms: Mapping[str, int], selection: EpisodeSelection, limit: int) -> EpisodeCandidates:
+    def lexical(self, terms: Mapping[str, float], selection: EpisodeSelection, limit: int) -> EpisodeCandidates:
         """See ``EpisodicMemory.lexical_candidates``."""
         if selection.empty or not terms:
             return EpisodeCandidates(candidates=[], idf={})
