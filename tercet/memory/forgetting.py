@@ -260,7 +260,7 @@ class Forgetting:
         return failed
 
     def _summarize_again(self, summary: Episode, sources: Sequence[str], summarize: Summarize) -> str:
-        left = self._memory.episodic.get(sources)
+        left = self._read(sources)
         text = summarize(left)
         if not text.strip():
             return ""
@@ -277,6 +277,13 @@ class Forgetting:
             trust="system",  # lowered to the least of the sources
             metadata={"conversation": name} if any(source.conversation == name for source in left) else {},
         ).id
+
+    def _read(self, ids: Sequence[str]) -> list[Episode]:
+        with self._database.read() as connection:
+            query = select(episodes.c.id).where(episodes.c.episode_id.in_(ids))
+            found = load(connection, list(connection.execute(query).scalars()))
+        by_id = {stored.episode.id: stored.episode for stored in found.values()}
+        return [by_id[key] for key in ids if key in by_id]
 
     # -- making the files anew ---------------------------------------------------------------------------------------
 
