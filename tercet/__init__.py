@@ -122,6 +122,7 @@ __all__ = [
     "Embedder",
     "Episode",
     "EpisodicMemory",
+    "ErasureReceipt",
     "Explanation",
     "Hit",
     "IngestReport",

@@ -14,6 +14,7 @@ import pytest
 from tercet import Scope
 from tercet.cli import main
 from tercet.memory import database as module
+from tercet.memory.health import check
 from tests.memory.forgetting.canaries import Canaries, fill, found_in, hits, open_memory
 
 ADA = Scope(tenant="acme", user="ada")
@@ -64,6 +65,7 @@ def test_a_reader_makes_it_pending_and_the_next_claim_finishes_it(tmp_path, word
         assert again is not None
         assert again.status == "pending"
         assert again.removed == receipt.removed
+        assert ["pending" in problem.what for problem in check(memory)] == [True]
     with open_memory(folder) as memory:
         memory.claim()
     assert hits(folder, word.needles()) == set()
