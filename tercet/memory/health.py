@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
 from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, text_parts, versions
+from tercet.memory.erasure import unfinished
 from tercet.memory.points import batches
 from tercet.memory.schema import episodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -87,9 +90,7 @@ def status(memory: Memory) -> MemoryStatus:
             select(func.count()).select_from(versions).where(versions.c.state == "pending")
         ).scalar_one()
     stored = memory.database.get_meta("embedder") or {"spec": "not chosen yet", "fingerprint": None}
-    size = None
-    if memory.path is not None:
-        size = sum(file.stat().st_blocks * 512 for file in memory.path.rglob("*") if file.is_file())
+    size = None if memory.path is None else bytes_on_disk(memory.path)
     return MemoryStatus(
         place=memory.database.name if memory.path is None else str(memory.path),
         format_version=memory.database.get_meta("format_version") or FORMAT_VERSION,
@@ -100,6 +101,15 @@ def status(memory: Memory) -> MemoryStatus:
         unfinished=pending,
         bytes_on_disk=size,
     )
+
+
+def bytes_on_disk(folder: Path) -> int:
+    """How much space the files of a folder take."""
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # the log comes and goes
+            size += file.stat().st_blocks * 512 if file.is_file() else 0
+    return size
 
 
 def _count_documents(connection: Connection, corpus_id: int) -> int:
@@ -140,7 +150,18 @@ def check(memory: Memory, *, repair: bool = False) -> list[Problem]:
     if episode_problems and repair:
         memory.episodic.reindex()
         episode_problems = _check_episodes(memory)
-    return problems + index_problems + episode_problems
+    return problems + index_problems + episode_problems + _check_erasure(memory)
+
+
+def _check_erasure(memory: Memory) -> list[Problem]:
+    if unfinished(memory.database) is None:
+        return []
+    return [
+        Problem(
+            what="an erasure is pending: the files still hold bytes of what was forgotten",
+            remedy="Run: tercet forget --finish (it says what is in the way)",
+        )
+    ]
 
 
 def _check_database(database: Database) -> list[Problem]:
