@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tercet.memory.workers import Workers
     from tercet.memory.working.memory import WorkingMemory
     from tercet.models.embedding import Embedder
-    from tercet.records import AnyScope, DocumentFilter, ErasureReceipt, Progress, Scope
+    from tercet.records import AnyScope, DocumentFilter, ErasureReceipt, Progress
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 VECTORS = {
