@@ -225,6 +225,9 @@ class _Worker:
             self._batches.release(batch)
             return replace(before, refused=tuple(self._refused.values()))
         found = _do(self._memory, self._batches, executor, batch)
+        if found is None:
+            self._end_job()
+            return before
         return replace(
             before,
             batches=before.batches + 1,
@@ -261,14 +264,15 @@ class _Worker:
             self._local = None
 
 
-def _do(memory: Memory, batches: BatchLedger, executor: LocalExecutor, batch: Batch) -> list[FileOutcome]:
-    """Do a batch; what became of its files, or nothing of those that somebody else took over meanwhile."""
+def _do(memory: Memory, batches: BatchLedger, executor: LocalExecutor, batch: Batch) -> list[FileOutcome] | None:
+    """Do a batch; what became of its files. None: somebody else took it over, and the executor was stopped half-way."""
     executor.settle = partial(_settle, batches, batch)
     found: list[FileOutcome] = []
     try:
         found.extend(executor.run(batch.tasks))
     except ClaimLostError:
         memory.semantic.recover()  # what was pending of it is nobody's
+        return None
     except BaseException:
         batches.release(batch)
         raise
