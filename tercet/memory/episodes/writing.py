@@ -34,7 +34,7 @@ from tercet.memory.schema import (
     episodes,
     scopes,
 )
-from tercet.memory.scopes import scope_id
+from tercet.memory.scopes import on_line_of, scope_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +74,7 @@ class EpisodeWriter:
             known = self._known(connection, list(keyed))
             new = {key: draft for key, draft in keyed.items() if key not in known}
             self._refuse_taken_places(connection, scope_row, new)
-            source_rows = self._sources(connection, sources)
+            source_rows = self._sources(connection, scope, sources)
             if source_rows:
                 floor = [trust for _, trust in source_rows]
                 new = {key: _lower_trust(draft, floor) for key, draft in new.items()}
@@ -138,9 +138,14 @@ class EpisodeWriter:
                     remedy="Give first=, the position of the first of these turns, or name another conversation.",
                 )
 
-    def _sources(self, connection: Connection, ids: Sequence[str]) -> list[tuple[int, Trust]]:
+    def _sources(self, connection: Connection, scope: Scope, ids: Sequence[str]) -> list[tuple[int, Trust]]:
+        """What a record is derived from: seen by its scope, or below it, as a user's facts come from her sessions."""
         found: dict[str, tuple[int, Trust]] = {}
-        query = select(episodes.c.episode_id, episodes.c.id, episodes.c.trust)
+        query = (
+            select(episodes.c.episode_id, episodes.c.id, episodes.c.trust)
+            .join(scopes, scopes.c.id == episodes.c.scope_id)
+            .where(on_line_of(scope))
+        )
         for some in batches(sorted(set(ids))):
             for key, row, trust in connection.execute(query.where(episodes.c.episode_id.in_(some))):
                 found[key] = (row, trust)
