@@ -360,7 +360,7 @@ class SearchResult(Sequence[Hit]):
 class Progress:
     """A step of long work, given to ``progress=`` callbacks."""
 
-    phase: Literal["fetch", "scan", "parse", "index", "embed", "reindex", "backup", "restore"]
+    phase: Literal["fetch", "scan", "parse", "index", "embed", "reindex", "backup", "restore", "forget"]
     done: int
     total: int | None
     """None while the total is not known yet."""
@@ -408,3 +408,32 @@ class IngestReport:
     def ok(self) -> bool:
         """True when no file failed."""
         return not self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureReceipt:
+    """What ``Memory.forget`` removed, and whether any of it is still in a file."""
+
+    status: Literal["erased", "pending", "planned"]
+    """``erased``: no file of the memory holds it any longer. ``pending``: it is found by nothing and nobody, but bytes
+    of it are left for the given reason. ``planned``: a dry run, or an erasure that was cut off before its end."""
+    removed: Mapping[str, int] = field(default_factory=dict)
+    """How many of what: ``documents``, ``chunks``, ``pages`` (of mirrored sites), ``working`` (documents),
+    ``versions`` and ``requests`` of those, ``episodes`` (as named), ``repetitions`` and ``derived`` (episodes that went
+    with them), ``vectors``, ``names`` (of entities) and ``scopes`` that nothing else uses."""
+    derived: tuple[str, ...] = ()
+    """Ids of the records that were made from forgotten ones and went with them."""
+    rebuilt: tuple[str, ...] = ()
+    """Ids of the summaries that were written again from what is left."""
+    reason: str = ""
+    """Why it is pending."""
+    remedy: str = ""
+    """What to run to finish it."""
+    out_of_reach: tuple[str, ...] = ()
+    """What may hold copies and is not the memory's to change: backups, sources, servers."""
+    notes: tuple[str, ...] = ()
+    """What was near and stays, so that nobody takes it for forgotten."""
+    seconds: float = 0.0
+    bytes_before: int | None = None
+    """Of the memory's folder; None where the database is a server."""
+    bytes_after: int | None = None

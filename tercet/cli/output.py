@@ -32,6 +32,7 @@ PHASES = {
     "reindex": "Rebuilding the index",
     "backup": "Backing up",
     "restore": "Restoring",
+    "forget": "Forgetting",
 }
 
 

@@ -12,6 +12,7 @@ from tercet.errors import ConfigurationError
 from tercet.ingestion.from_files import ingest_files
 from tercet.ingestion.web import mirror
 from tercet.ingestion.web.folder import MirrorFolder
+from tercet.memory.mirrors import MIRRORS
 from tercet.records import FileFailure, IngestReport
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from tercet.ingestion.web import Mirror
     from tercet.memory.memory import Memory
     from tercet.settings import WebOptions
-
-MIRRORS = "sites"
-"""Folder of a memory that keeps what was fetched, so that the next run asks only for what changed."""
 
 
 def ingest_site(

@@ -7,12 +7,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tercet.errors import BackupError, ConfigurationError, DiskFullError, InputError, StoreError
+from tercet.errors import BackupError, ConfigurationError, DiskFullError, InputError, StoreError, TercetError
 from tercet.memory.connections import DATABASE_FILE, meaning, open_file
 from tercet.memory.database import SCHEMA_LOCK, Database
 from tercet.memory.lock import FolderLock
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Manifest", "backup", "restore", "verify"]
 
 _PAGES = 2_000  # 8 MB a step
+_BACKUPS = "backups"
+"""Key of ``meta`` that names the backups that were made."""
+_NOTED = 100
 _REINDEX_MARK = ("reindexing", '"1"')
 """Row of ``meta`` that makes the next opener rebuild the vectors before it searches."""
 
@@ -64,7 +67,10 @@ def backup(
         raise InputError(f"{target} cannot be written as a file.", remedy="Name a file in a folder that exists.")
     if not isinstance(memory, Database):
         with Database.open(memory, create=False, read_only=True) as database:
-            return backup(database, target, overwrite=overwrite, progress=progress)
+            manifest = backup(database, target, overwrite=overwrite, progress=progress)
+        with suppress(TercetError), Database.open(memory, create=False) as database:  # it may lie on a read-only disk
+            _note(database, target, manifest)
+        return manifest
     with _draft(target) as draft:
         if memory.path is None:
             _dump(memory, draft, progress)
@@ -73,7 +79,23 @@ def backup(
         with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")  # one file, also while it is read
             manifest = stamp(connection, created=datetime.now(UTC).isoformat(timespec="seconds"))
+    if not memory.read_only:
+        _note(memory, target, manifest)
     return manifest
+
+
+def known_backups(database: Database) -> list[tuple[str, str]]:
+    """File and time of the backups that were made of a memory, oldest first; whether they are still there is unknown.
+
+    What is forgotten later is still in them.
+    """
+    return [(file, created) for file, created in database.get_meta(_BACKUPS) or []]
+
+
+def _note(database: Database, target: Path, manifest: Manifest) -> None:
+    with database.write() as connection:
+        others = [one for one in database.get_meta(_BACKUPS, connection) or [] if one[0] != str(target)]
+        database.set_meta(_BACKUPS, [*others, [str(target), manifest.created]][-_NOTED:], connection)
 
 
 def restore(source: str | Path, into: str | Path, *, progress: Report | None = None) -> Manifest:

@@ -22,7 +22,7 @@ from tercet.errors import (
     MemoryNotFoundError,
     StoreError,
 )
-from tercet.memory.connections import DATABASE_FILE, connect, translate
+from tercet.memory.connections import BUSY_SECONDS, DATABASE_FILE, connect, translate
 from tercet.memory.schema import (
     FORMAT_VERSION,
     attributes,
@@ -81,6 +81,9 @@ MIGRATIONS: list[tuple[int, Callable[[Connection], None]]] = [(1, schema.create_
 
 1 to 2: only tables were added, and ``create_all`` makes those that are missing.
 """
+
+READER_SECONDS = 2.0
+"""How long ``checkpoint`` waits for readers to end."""
 
 SCHEMA_LOCK = 0x7465726365740001
 """Key of the PostgreSQL advisory lock under which the tables are made or migrated."""
@@ -315,14 +318,33 @@ class Database:
 
         return postgresql_insert(table)
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> bool:
         """SQLite: move the write-ahead log into the file and empty it, so that erased text is nowhere in the folder.
 
-        Readers that are at work may keep the log from being emptied; nothing is lost then. PostgreSQL: nothing to do.
+        PostgreSQL: nothing to do.
+
+        Returns:
+            False: a reader at work kept the log from being emptied; nothing is lost, and a later call can empty it.
         """
-        if self.dialect == "sqlite":
-            with self._exclusively(), self.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self.dialect != "sqlite":
+            return True
+        with self._exclusively(), self.engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(READER_SECONDS * 1000)}")
+            try:
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        return not busy
+
+    def vacuum(self) -> None:
+        """SQLite: write the whole file anew, without what is left of removed rows in it.
+
+        Raises:
+            DiskFullError: There is no room for a second copy.
+            MemoryLockedError: Another process kept the database busy too long.
+        """
+        with self._exclusively(), self.engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
 
     def _prepare(self, *, create: bool) -> None:
         """Make missing tables, migrate old ones, refuse newer ones."""

@@ -28,7 +28,7 @@ from tercet.memory.scopes import on_line_of, own_scopes, seen_by
 from tercet.models.lexical import Analyzer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -421,6 +421,10 @@ class EpisodicMemory(EpisodeDecisions):
         """Rebuild the vector index from the database without embedding anything; returns the points written."""
         self._claim()
         return self._indexer.reindex(progress=progress)
+
+    def sync(self, rows: Iterable[int]) -> None:
+        """Write the points of rows that changed or went, as far as they are still queued for it."""
+        self._indexer.sync(rows)
 
     def recover(self) -> None:
         """Finish what a writer that died left half-done. Runs by itself when the memory is claimed."""

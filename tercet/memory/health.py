@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tercet.memory.schema import episodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -87,9 +89,7 @@ def status(memory: Memory) -> MemoryStatus:
             select(func.count()).select_from(versions).where(versions.c.state == "pending")
         ).scalar_one()
     stored = memory.database.get_meta("embedder") or {"spec": "not chosen yet", "fingerprint": None}
-    size = None
-    if memory.path is not None:
-        size = sum(file.stat().st_blocks * 512 for file in memory.path.rglob("*") if file.is_file())
+    size = None if memory.path is None else bytes_on_disk(memory.path)
     return MemoryStatus(
         place=memory.database.name if memory.path is None else str(memory.path),
         format_version=memory.database.get_meta("format_version") or FORMAT_VERSION,
@@ -100,6 +100,15 @@ def status(memory: Memory) -> MemoryStatus:
         unfinished=pending,
         bytes_on_disk=size,
     )
+
+
+def bytes_on_disk(folder: Path) -> int:
+    """How much space the files of a folder take."""
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # the log comes and goes
+            size += file.stat().st_blocks * 512 if file.is_file() else 0
+    return size
 
 
 def _count_documents(connection: Connection, corpus_id: int) -> int:

@@ -12,13 +12,15 @@ from tercet.errors import ConfigurationError, EmbedderMismatchError
 from tercet.settings import ChunkingConfig, Durability, LexicalConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from qdrant_client import QdrantClient
 
     from tercet.memory.database import Database
+    from tercet.memory.episodes.consolidating import Summarize
     from tercet.memory.episodic import EpisodicMemory
+    from tercet.memory.forgetting import Forgetting
     from tercet.memory.ledger import Ledger
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from tercet.memory.workers import Workers
     from tercet.memory.working.memory import WorkingMemory
     from tercet.models.embedding import Embedder
-    from tercet.records import Progress
+    from tercet.records import AnyScope, DocumentFilter, ErasureReceipt, Progress, Scope
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 VECTORS = {
@@ -95,6 +97,8 @@ class Memory:
         self._lock: FolderLock | None = None
         self._opening = threading.RLock()
         self._claimed = False
+        self._finished: ErasureReceipt | None = None
+        """Of an erasure that ``claim`` brought to its end, or found in the way of something."""
         self.workers: Workers | None = None
         """The processes that share the database; None: a folder belongs to one process."""
         if path is None:
@@ -291,6 +295,78 @@ class Memory:
             self.semantic.reindex(progress=progress)
         return self.semantic.embed_missing(progress=progress) + self.episodic.embed_missing(progress=progress)
 
+    # -- forgetting --------------------------------------------------------------------------------------------------
+
+    def forget(
+        self,
+        *,
+        scope: Scope | AnyScope | None = None,
+        episodes: Sequence[str] = (),
+        working: Sequence[str] = (),
+        documents: DocumentFilter | None = None,
+        summarize: Summarize | None = None,
+        dry_run: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> ErasureReceipt:
+        """Erase records from everywhere in this memory: rows, vectors, words, versions, caches, mirrored pages, logs.
+
+        An episode takes with it the records it was merged with, which hold the same text, and all that was derived
+        from it, in whatever scope. The cost does not depend on how little is forgotten: the vector index is made anew
+        from the database, and the database file is written anew.
+
+        Args:
+            scope: Whose records. A ``Scope``: of exactly this scope; ``Scope.any(…)``: of every scope that has these
+                fields. Without ``episodes`` and ``working`` all of them go.
+            episodes: Only these, by id.
+            working: Only the working documents under these keys.
+            documents: Documents of semantic memory; with a tenant those of the tenant, else those of nobody.
+            summarize: Writes the summaries that were derived from forgotten episodes again, from what is left of their
+                sources; without it they are removed.
+            dry_run: Say what would go, and change nothing.
+            progress: Called after each batch.
+
+        Returns:
+            What was removed, and whether it is *erased* or still *pending* and why.
+
+        Raises:
+            InputError: Nothing was named, or what was named is not there; nothing was forgotten.
+            MemoryLockedError: Another process holds the memory.
+
+        Example:
+            >>> receipt = memory.forget(scope=Scope.any(tenant="acme", user="ada"))  # doctest: +SKIP
+            >>> receipt.status, receipt.removed["episodes"]  # doctest: +SKIP
+            ('erased', 12)
+        """
+        return self._forgetting().forget(
+            scope=scope,
+            episodes=episodes,
+            working=working,
+            documents=documents,
+            summarize=summarize,
+            dry_run=dry_run,
+            progress=progress,
+        )
+
+    def finish_forgetting(self, *, progress: Callable[[Progress], None] | None = None) -> ErasureReceipt | None:
+        """Bring an erasure that is pending, or that was cut off, to its end; None: there is none.
+
+        The next process that claims the memory tries that by itself.
+        """
+        self.claim()
+        found, self._finished = self._finished, None
+        return self._forgetting().finish(progress) or found
+
+    def _recover_forgetting(self) -> None:
+        from tercet.memory.erasure import unfinished  # noqa: PLC0415
+
+        if unfinished(self.database) is not None:
+            self._finished = self._forgetting().recover()
+
+    def _forgetting(self) -> Forgetting:
+        from tercet.memory.forgetting import Forgetting  # noqa: PLC0415  # few processes forget
+
+        return Forgetting(self, embedded_index=self._qdrant is None)
+
     # -- the index and the lock ----------------------------------------------------------------------------------------
 
     def claim(self) -> None:
@@ -312,6 +388,7 @@ class Memory:
                 self._remember()
             self.episodic.recover()  # first: it reads the mark of an unfinished rebuild, which semantic memory removes
             self.semantic.recover()
+            self._recover_forgetting()
 
     def _remember(self) -> None:
         """Note the settings in the memory, once there is something to remember."""

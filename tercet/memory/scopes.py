@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, or_, select, true
+from sqlalchemy import and_, delete, or_, select, true
 
-from tercet.memory.schema.scopes import scopes
+from tercet.memory.points import batches
+from tercet.memory.schema import episode_scopes, episodes, scopes, working_documents, working_retired
 from tercet.records import AnyScope, Scope
 
 if TYPE_CHECKING:
@@ -19,13 +20,12 @@ FIELDS = tuple(part.name for part in fields(Scope))
 
 
 def scope_id(database: Database, connection: Connection, scope: Scope) -> int:
-    """The id of a scope, which is noted if it is new."""
+    """The id of a scope, which is noted if it is new; until the commit nobody can forget it."""
     row = {name: getattr(scope, name) or "" for name in FIELDS}
     query = select(scopes.c.id).where(*(scopes.c[name] == value for name, value in row.items()))
-    found = connection.execute(query).scalar_one_or_none()
-    if found is None:
+    query = query.with_for_update(read=True, key_share=True)
+    while (found := connection.execute(query).scalar_one_or_none()) is None:
         connection.execute(database.upsert(scopes, [row], conflict=FIELDS))
-        found = connection.execute(query).scalar_one()
     return int(found)
 
 
@@ -62,6 +62,21 @@ def visible_scopes(connection: Connection, reader: Scope | AnyScope) -> list[int
 def own_scopes(connection: Connection, owner: Scope | AnyScope) -> list[int]:
     """Ids of the scopes that are changed in the name of ``owner``: itself without its ancestors, or all it covers."""
     return list(connection.execute(select(scopes.c.id).where(owned_by(owner)).order_by(scopes.c.id)).scalars())
+
+
+def remove_unused_scopes(connection: Connection) -> int:
+    """Forget scopes that no record belongs to any longer: they name people; returns how many."""
+    used = [
+        select(table.c.scope_id).where(table.c.scope_id == scopes.c.id).exists()
+        for table in (episodes, episode_scopes, working_documents, working_retired)
+    ]
+    unused = select(scopes.c.id).where(~or_(*used))
+    # A writer who has looked a scope up keeps it locked; one that comes later makes it anew.
+    found = list(connection.execute(unused.with_for_update(skip_locked=True)).scalars())
+    removed = 0
+    for some in batches(found):
+        removed += connection.execute(delete(scopes).where(scopes.c.id.in_(some), ~or_(*used))).rowcount
+    return removed
 
 
 def scope_of(row: tuple[str, str, str, str]) -> Scope:

@@ -388,8 +388,15 @@ class SemanticMemory:
         self._claim()
         self._writer.finish(corpus_id, progress)
 
+    def collect_garbage(self) -> None:
+        """Remove cached vectors of texts that no chunk and no episode has any longer."""
+        self._writer.collect_garbage()
+
     def forget(self, where: DocumentFilter) -> int:
-        """Remove every document that a filter allows, from the database's log too; returns how many."""
+        """Remove every document that a filter allows, from the database's log too; returns how many.
+
+        ``Memory.forget`` removes them from the vector index, the free space of the files and mirrored sites as well.
+        """
         self._claim()
         doomed = list(self.documents(where))
         with self._database.read() as connection:

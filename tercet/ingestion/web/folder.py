@@ -14,12 +14,10 @@ from tercet.ingestion.reading import hash_content, read_file
 from tercet.ingestion.web.failures import PageError
 from tercet.ingestion.web.paths import page_path
 from tercet.ingestion.web.urls import Url, parse_url
+from tercet.memory.mirrors import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MANIFEST = ".tercet-mirror.json"
-"""Hidden, so that ingestion passes over it."""
 
 FORMAT = 1
 

@@ -166,7 +166,9 @@ class EpisodeChanges:
         """Writers of one scope take turns."""
         if self._database.dialect == "postgresql":
             of = select(episodes.c.scope_id).where(episodes.c.id.in_(list(rows)))
-            locked = select(scopes.c.id).where(scopes.c.id.in_(of)).order_by(scopes.c.id).with_for_update()
+            locked = (
+                select(scopes.c.id).where(scopes.c.id.in_(of)).order_by(scopes.c.id).with_for_update(key_share=True)
+            )
             connection.execute(locked).all()
 
     def _leads_to(self, connection: Connection, start: int, goal: int) -> bool:

@@ -49,6 +49,11 @@ def refold(database: Database, connection: Connection, rows: Collection[int]) ->
     return changed
 
 
+def reached(connection: Connection, rows: Collection[int]) -> set[int]:
+    """The rows that a change of some can have an effect on, those themselves included."""
+    return {fact.row for fact in _reach(connection, set(rows))}
+
+
 def _reach(connection: Connection, start: set[int]) -> list[Fact]:
     """The rows and all that shares a group, a subject or an event with any of them, and so on."""
     found: dict[int, Fact] = {}

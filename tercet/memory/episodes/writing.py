@@ -105,7 +105,7 @@ class EpisodeWriter:
         """The row of a scope; writers of one scope take turns, so that each sees what the one before it wrote."""
         row = scope_id(self._database, connection, scope)
         if self._database.dialect == "postgresql":
-            connection.execute(select(scopes.c.id).where(scopes.c.id == row).with_for_update())
+            connection.execute(select(scopes.c.id).where(scopes.c.id == row).with_for_update(key_share=True))
         return row
 
     def _known(self, connection: Connection, keys: Sequence[str]) -> dict[str, int]:
