@@ -67,7 +67,9 @@ def fill(memory: Memory, seed: int, size: int = 40) -> None:
                 events.append((scope, result.event))
         elif what == "turns":
             turns = [Turn(actor="ada", text=f"turn {number} {n} yesterday", occurred_at=START) for n in range(3)]
-            made += [(scope, key) for key in memory.episodic.record_turns(turns, scope=scope, conversation=f"c{number}")]
+            made += [
+                (scope, key) for key in memory.episodic.record_turns(turns, scope=scope, conversation=f"c{number}")
+            ]
         elif what == "event" and own:
             key = choose.choice(own)
             change = choose.choice([memory.episodic.retract, memory.episodic.pin, memory.episodic.unpin])

@@ -52,7 +52,10 @@ def forget_everything_of_ada(folder: Path, site: Site, seed: int) -> None:
         memory.semantic.index.flush()
         before = neighbour(memory, "bob")
     kept = found_in(hits(folder, word.needles()))
-    assert {place for place in word.words if f"{place} as utf-8" not in kept} <= {"text before", "old goal"}  # removed before
+    assert {place for place in word.words if f"{place} as utf-8" not in kept} <= {
+        "text before",
+        "old goal",
+    }  # removed before
     assert {"vector as <f4", "vector as <f2"} <= found_in(hits(folder, vector_needles(vectors)))
 
     with open_memory(folder) as memory:
