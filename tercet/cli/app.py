@@ -49,7 +49,7 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ingest, maintain, search, worker
+    from tercet.cli import archive, forget, ingest, maintain, search, worker
 
     for command in (
         ingest.ingest,
@@ -59,7 +59,7 @@ def _register() -> None:
         maintain.status,
         maintain.doctor,
         maintain.reindex,
-        maintain.forget,
+        forget.forget,
         archive.backup,
         archive.restore,
     ):
@@ -129,7 +129,9 @@ def _report(kind: str, message: str, remedy: str, *, as_json: bool) -> None:
 
 def _after_interrupt(words: Sequence[str]) -> str:
     command = next((word for word in words if not word.startswith("-")), "")
-    if command in {"ingest", "embed", "reindex", "forget"}:
+    if command == "forget":
+        return "What was begun is finished by the next command that writes or searches, or by `tercet forget --finish`."
+    if command in {"ingest", "embed", "reindex"}:
         return f"The memory is usable as it stands; run the same {command} command again to go on where it stopped."
     if command == "worker":
         return "What it was at is left to other workers, or to the next one."

@@ -1,37 +1,17 @@
-"""``tercet status | doctor | reindex | forget``: looking after a memory."""
+"""``tercet status | doctor | reindex``: looking after a memory."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercet.cli.options import (
-    DEFAULT_MEMORY,
-    AsJson,
-    AsOf,
-    Corpora,
-    DatabaseUrl,
-    MemoryFolder,
-    Paths,
-    QdrantUrl,
-    Ranges,
-    Tenant,
-    Version,
-    Where,
-    document_filter,
-    open_memory,
-)
+from tercet.cli.options import DEFAULT_MEMORY, AsJson, DatabaseUrl, MemoryFolder, QdrantUrl, open_memory
 from tercet.cli.output import counted, print_json, printable, progress_shown, waiting
-from tercet.errors import InputError
-from tercet.records import DocumentFilter
 
 if TYPE_CHECKING:
     from tercet.memory.health import MemoryStatus
-
-LISTED = 20
 
 
 def status(
@@ -148,70 +128,3 @@ def reindex(
         print_json({"points": points})
     else:
         typer.echo(f"{counted(points, 'point')} written to a new index")
-
-
-def forget(
-    memory: MemoryFolder = DEFAULT_MEMORY,
-    path: Paths = None,
-    corpus: Corpora = None,
-    version: Version = None,
-    tenant: Tenant = None,
-    where: Where = None,
-    ranges: Ranges = None,
-    as_of: AsOf = None,
-    everything: Annotated[bool, typer.Option("--all", help="Forget every document that the command can see.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be forgotten, and stop.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    database: DatabaseUrl = None,
-    qdrant: QdrantUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Remove documents for good: their text, their words and their vectors. A later ingest brings them back.
-
-    Only what no tenant owns is seen, unless --tenant names one.
-
-    \b
-    Examples:
-      tercet forget --path "docs/old/**" --dry-run
-      tercet forget --corpus handbook --version 1.0 --yes
-      tercet forget --tenant acme --all
-    """
-    filters = document_filter(
-        corpus=corpus, version=version, tenant=tenant, where=where, ranges=ranges, paths=path, as_of=as_of
-    )
-    if filters == DocumentFilter(tenant=tenant) and not everything:
-        raise InputError(
-            "forget was not told which documents.", remedy="Name them by --path, --corpus, --where …, or say --all."
-        )
-    with open_memory(memory, database=database, qdrant=qdrant) as opened:
-        doomed: list[dict[str, Any]] = [
-            {"uri": document.uri, "corpus": document.corpus, "version": document.version, "tenant": document.tenant}
-            for document in opened.semantic.documents(filters)
-        ]
-        if not as_json:
-            _print_doomed(doomed)
-        if doomed and not dry_run:
-            _confirm(len(doomed), yes=yes)
-            opened.semantic.forget(filters)
-    if as_json:
-        print_json({"forgotten": doomed, "dry_run": dry_run})
-    elif doomed and not dry_run:
-        typer.echo(f"{counted(len(doomed), 'document')} forgotten")
-
-
-def _print_doomed(doomed: list[dict[str, Any]]) -> None:
-    if not doomed:
-        typer.echo("No document matches; nothing to forget.")
-    for document in doomed[:LISTED]:
-        typer.echo(printable(f"  - {document['uri']} ({document['corpus']})"))
-    if len(doomed) > LISTED:
-        typer.echo(f"  - … and {len(doomed) - LISTED:,} more")
-
-
-def _confirm(count: int, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InputError(f"Forgetting {counted(count, 'document')} needs a confirmation.", remedy="Add --yes.")
-    if not typer.confirm(f"Forget {counted(count, 'document')} for good?", err=True):
-        raise InputError("Not confirmed; nothing was forgotten.")

@@ -122,7 +122,7 @@ def choose_working(
     for some in batches(places):
         query = select(columns.id, columns.key).where(columns.scope_id.in_(some))
         query = query if keys is None else query.where(columns.key.in_(sorted(set(keys))))
-        found.update({key: name for key, name in connection.execute(query)})
+        found.update(dict(connection.execute(query).all()))
     if missing := sorted(set(keys or ()) - set(found.values())):
         raise InputError(
             f"There is no working document {missing[0]!r} in this scope; nothing was forgotten.",

@@ -32,7 +32,7 @@ from tercet.memory.points import BATCH, batches
 from tercet.memory.schema import episodes, schema
 from tercet.memory.scopes import remove_unused_scopes
 from tercet.memory.working import rows as working_rows
-from tercet.records import ErasureReceipt, Progress, Scope
+from tercet.records import ErasureReceipt, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tercet.memory.episodes.records import Episode
     from tercet.memory.erasure import Erasure
     from tercet.memory.memory import Memory
-    from tercet.records import AnyScope, DocumentFilter
+    from tercet.records import AnyScope, DocumentFilter, Scope
 
     Report = Callable[[Progress], None]
 
@@ -260,7 +260,7 @@ class Forgetting:
         return failed
 
     def _summarize_again(self, summary: Episode, sources: Sequence[str], summarize: Summarize) -> str:
-        left = self._memory.episodic.get(sources, scope=Scope.any())  # what it was derived from is not asked again
+        left = self._read(sources)
         text = summarize(left)
         if not text.strip():
             return ""
@@ -277,6 +277,13 @@ class Forgetting:
             trust="system",  # lowered to the least of the sources
             metadata={"conversation": name} if any(source.conversation == name for source in left) else {},
         ).id
+
+    def _read(self, ids: Sequence[str]) -> list[Episode]:
+        with self._database.read() as connection:
+            query = select(episodes.c.id).where(episodes.c.episode_id.in_(ids))
+            found = load(connection, list(connection.execute(query).scalars()))
+        by_id = {stored.episode.id: stored.episode for stored in found.values()}
+        return [by_id[key] for key in ids if key in by_id]
 
     # -- making the files anew ---------------------------------------------------------------------------------------
 

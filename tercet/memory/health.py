@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, versions
+from tercet.memory.erasure import unfinished
 from tercet.memory.points import batches
 from tercet.memory.schema import episodes
 
@@ -149,7 +150,18 @@ def check(memory: Memory, *, repair: bool = False) -> list[Problem]:
     if episode_problems and repair:
         memory.episodic.reindex()
         episode_problems = _check_episodes(memory)
-    return problems + index_problems + episode_problems
+    return problems + index_problems + episode_problems + _check_erasure(memory)
+
+
+def _check_erasure(memory: Memory) -> list[Problem]:
+    if unfinished(memory.database) is None:
+        return []
+    return [
+        Problem(
+            what="an erasure is pending: the files still hold bytes of what was forgotten",
+            remedy="Run: tercet forget --finish (it says what is in the way)",
+        )
+    ]
 
 
 def _check_database(database: Database) -> list[Problem]:

@@ -142,7 +142,10 @@ def test_forget_lists_in_a_dry_run_what_it_then_removes(ingested) -> None:
     assert_documented("forget", planned)
     assert_documented("forget", done)
     assert [document["uri"] for document in done["forgotten"]] == ["guide/deploy.md", "guide/keys.md"]
-    assert planned == {**done, "dry_run": True}
+    assert planned["forgotten"] == done["forgotten"]
+    assert (planned["dry_run"], done["dry_run"]) == (True, False)
+    assert (planned["receipt"]["status"], done["receipt"]["status"]) == ("planned", "erased")
+    assert planned["receipt"]["removed"].items() <= done["receipt"]["removed"].items()
     assert ingested("status", "--json").json["corpora"][0]["documents"] == 1
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tercet import DocumentFilter, Scope, WebLimits, WebOptions, ingest
+from tercet.testing import HashEmbedder
 from tests.ingestion.web.server import Response, Site, serve
 from tests.memory.forgetting.canaries import (
     Canaries,
@@ -78,8 +79,6 @@ def forget_everything_of_ada(folder: Path, site: Site, seed: int) -> None:
 
 
 def _of_the_tea_page(vector) -> bool:
-    from tercet.testing import HashEmbedder
-
     own = HashEmbedder(dimension=len(vector)).embed_documents(["Tea\nTea of the site."])[0]
     return float(own @ vector) > 0.999
 

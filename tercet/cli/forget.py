@@ -1,0 +1,221 @@
+"""``tercet forget``: records and documents removed for good, with a receipt."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercet.cli.options import (
+    DEFAULT_MEMORY,
+    AsJson,
+    AsOf,
+    Corpora,
+    DatabaseUrl,
+    MemoryFolder,
+    Paths,
+    QdrantUrl,
+    Ranges,
+    Version,
+    Where,
+    document_filter,
+    open_memory,
+    parse_scope,
+)
+from tercet.cli.output import counted, print_json, printable, progress_shown, seconds
+from tercet.errors import InputError
+from tercet.records import AnyScope, DocumentFilter, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tercet.memory.memory import Memory
+    from tercet.records import ErasureReceipt
+
+LISTED = 20
+NOUNS = {
+    "documents": ("document", ""),
+    "chunks": ("chunk", ""),
+    "pages": ("mirrored page", ""),
+    "episodes": ("episode", ""),
+    "repetitions": ("repetition of them", "repetitions of them"),
+    "derived": ("record derived from them", "records derived from them"),
+    "working": ("working document", ""),
+    "versions": ("version of those", "versions of those"),
+    "requests": ("change request", ""),
+    "vectors": ("vector", ""),
+    "names": ("name that nothing else mentions", "names that nothing else mentions"),
+    "scopes": ("scope that is empty now", "scopes that are empty now"),
+}
+
+
+def forget(
+    memory: MemoryFolder = DEFAULT_MEMORY,
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            "--scope",
+            metavar="FIELD=VALUE,…",
+            help="Episodes and working memory of every scope with these fields (tenant, user, agent, session).",
+        ),
+    ] = None,
+    exactly: Annotated[
+        bool, typer.Option("--exactly", help="Only of the very scope that --scope names, not of narrower ones.")
+    ] = False,
+    episode: Annotated[
+        list[str] | None, typer.Option("--episode", metavar="ID", help="Only this episode (repeatable).")
+    ] = None,
+    working: Annotated[
+        list[str] | None,
+        typer.Option("--working", metavar="KEY", help="Only the working documents under this key (repeatable)."),
+    ] = None,
+    path: Paths = None,
+    corpus: Corpora = None,
+    version: Version = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", metavar="T", help="Only documents of this tenant; else only shared ones.")
+    ] = None,
+    where: Where = None,
+    ranges: Ranges = None,
+    as_of: AsOf = None,
+    everything: Annotated[bool, typer.Option("--all", help="Forget every document of the tenant, or shared.")] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="Bring a pending erasure to its end.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    database: DatabaseUrl = None,
+    qdrant: QdrantUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove documents, episodes and working memory for good, to the last byte, and print a receipt.
+
+    Text, versions, words, vectors, mirrored pages and what was derived from forgotten episodes go. The vector index and
+    the database file are written anew, so it takes as long for one record as for many. Exit code 1: erasure is pending,
+    and the receipt says why. A later ingest brings back documents whose files are still there.
+
+    \b
+    Examples:
+      tercet forget --scope tenant=acme,user=ada --dry-run
+      tercet forget --episode 5f0c… --yes
+      tercet forget --path "docs/old/**" --dry-run
+      tercet forget --corpus handbook --version 1.0 --yes
+      tercet forget --scope tenant=acme --tenant acme --all
+      tercet forget --finish
+    """
+    filters: DocumentFilter | None = document_filter(
+        corpus=corpus, version=version, tenant=tenant, where=where, ranges=ranges, paths=path, as_of=as_of
+    )
+    if filters == DocumentFilter(tenant=tenant) and not everything:
+        filters = None
+    whose = _whose(scope, exactly=exactly, named=bool(episode or working))
+    if finish and (filters or whose):
+        raise InputError("--finish goes with nothing else.", remedy="Run it alone, then forget more.")
+    if not (finish or filters or whose):
+        raise InputError(
+            "forget was not told which documents.",
+            remedy="Name them by --path, --corpus, --where …, or say --all; people's records by --scope or --episode.",
+        )
+    with open_memory(memory, database=database, qdrant=qdrant) as opened:
+        if finish:
+            _finish(opened, as_json=as_json)
+            return
+        doomed = [] if filters is None else _documents(opened, filters)
+        what = {"scope": whose, "episodes": episode or (), "working": working or (), "documents": filters}
+        planned = opened.forget(**what, dry_run=True)  # type: ignore[arg-type]
+        nothing = not any(planned.removed.values())
+        if not as_json:
+            print_planned(doomed, planned)
+        receipt = planned
+        if not nothing and not dry_run:
+            confirm(listed(planned.removed), yes=yes)
+        if not dry_run:  # also when nothing is found: names of what was deleted earlier may be left
+            with progress_shown(quiet=as_json) as progress:
+                receipt = opened.forget(**what, progress=progress)  # type: ignore[arg-type]
+    if as_json:
+        print_json({"forgotten": doomed, "dry_run": dry_run, "receipt": plain(receipt)})
+    elif not dry_run and not nothing:
+        print_receipt(receipt)
+    if receipt.status == "pending":
+        raise typer.Exit(1)
+
+
+def _whose(scope: str | None, *, exactly: bool, named: bool) -> Scope | AnyScope | None:
+    if scope is None:
+        if exactly:
+            raise InputError("--exactly says nothing without --scope.", remedy="Give --scope FIELD=VALUE,….")
+        return Scope.any() if named else None
+    found = parse_scope(scope)
+    return found if exactly else Scope.any(**asdict(found))
+
+
+def _documents(opened: Memory, filters: DocumentFilter) -> list[dict[str, Any]]:
+    return [
+        {"uri": document.uri, "corpus": document.corpus, "version": document.version, "tenant": document.tenant}
+        for document in opened.semantic.documents(filters)
+        if document.tenant == (filters.tenant or "")
+    ]
+
+
+def _finish(opened: Memory, *, as_json: bool) -> None:
+    with progress_shown(quiet=as_json) as progress:
+        receipt = opened.finish_forgetting(progress=progress)
+    if as_json:
+        print_json({"forgotten": [], "dry_run": False, "receipt": None if receipt is None else plain(receipt)})
+    elif receipt is None:
+        typer.echo("No erasure is pending.")
+    else:
+        print_receipt(receipt)
+    if receipt is not None and receipt.status == "pending":
+        raise typer.Exit(1)
+
+
+def plain(receipt: ErasureReceipt) -> dict[str, Any]:
+    """The JSON form of a receipt."""
+    return asdict(replace(receipt, removed=dict(receipt.removed)))
+
+
+def listed(removed: Mapping[str, int]) -> str:
+    """Numbers of things, for people."""
+    return ", ".join(counted(number, *NOUNS[name]) for name, number in removed.items() if number)
+
+
+def print_planned(doomed: list[dict[str, Any]], planned: ErasureReceipt) -> None:
+    """Say what would go."""
+    for document in doomed[:LISTED]:
+        typer.echo(printable(f"  - {document['uri']} ({document['corpus']})"))
+    if len(doomed) > LISTED:
+        typer.echo(f"  - … and {len(doomed) - LISTED:,} more")
+    if any(planned.removed.values()):
+        typer.echo(f"To forget: {listed(planned.removed)}")
+    else:
+        typer.echo("Nothing matches; nothing to forget.")
+    for said in planned.notes:
+        typer.echo(printable(f"Note: {said}"))
+
+
+def print_receipt(receipt: ErasureReceipt) -> None:
+    """Say what went."""
+    typer.echo(f"Forgotten: {listed(receipt.removed)}")
+    if receipt.rebuilt:
+        typer.echo(f"Written again from what is left: {counted(len(receipt.rebuilt), 'summary', 'summaries')}")
+    size = ""
+    if receipt.bytes_before is not None and receipt.bytes_after is not None:
+        size = f", {receipt.bytes_before / 1e6:,.1f} MB on disk before and {receipt.bytes_after / 1e6:,.1f} after"
+    if receipt.status == "erased":
+        typer.echo(f"Erased: no file of the memory holds it any longer ({seconds(receipt.seconds)}{size})")
+    else:
+        typer.echo(printable(f"Pending: {receipt.reason}"))
+        typer.echo(printable(receipt.remedy))
+    for place in receipt.out_of_reach:
+        typer.echo(printable(f"Out of reach: {place}"))
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Ask whether to go on; raises ``InputError`` where nobody can answer, or says no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(f"Forgetting {what} needs a confirmation.", remedy="Add --yes.")
+    if not typer.confirm(f"Forget {what} for good?", err=True):
+        raise InputError("Not confirmed; nothing was forgotten.")
