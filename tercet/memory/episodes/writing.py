@@ -78,7 +78,7 @@ class EpisodeWriter:
             ids = insert_rows(connection, rows)
             placed = dict(zip(new, ids, strict=True))
             insert_entities(self._database, connection, {placed[key]: draft for key, draft in new.items()})
-            if source_rows:
+            if source_rows and ids:
                 lineage = [{"row": row, "source": source} for row in ids for source, _ in source_rows]
                 connection.execute(insert(episode_sources), lineage)
             count_terms(self._database, connection, scope_row, [terms[key] for key in new])

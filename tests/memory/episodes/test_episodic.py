@@ -424,3 +424,12 @@ def test_what_expires_is_not_found_from_that_moment_on(memory, clock):
     assert texts(memory.episodic.timeline(ADA, as_of=clock.now - timedelta(minutes=1))) == ["The code is 4711"]
     assert len(memory.episodic.expire(ADA)) == 1
     assert memory.episodic.expire(ADA) == []
+
+
+def test_a_derived_record_is_known_when_it_comes_again(memory):
+    source = fact(memory, "Ada moved")
+    first = memory.episodic.record("Ada lives elsewhere", scope=ADA, actor="ada", derived_from=[source.id])
+    again = memory.episodic.record("Ada lives elsewhere", scope=ADA, actor="ada", derived_from=[source.id])
+
+    assert (again.status, again.id) == ("known", first.id)
+    assert memory.episodic.get([first.id], scope=ADA)[0].derived_from == (source.id,)
