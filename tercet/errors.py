@@ -12,6 +12,7 @@
     │   ├── DeletionRefusedError      a run would remove more than the caller allowed
     │   ├── BudgetError               what must be kept needs more tokens than there are
     │   ├── BackupError               a backup that is damaged, or a target that is not empty
+    │   ├── ImportRefusedError        an export that is damaged, or contradicts what the memory holds
     │   ├── DocumentNotFoundError     no working document under this key that the scope sees
     │   ├── DocumentExistsError       a working document under this key is there already
     │   ├── SchemaError               a value that does not fit its schema, or is of another one or another version
@@ -97,6 +98,20 @@ class BudgetError(InputError):
 
 class BackupError(InputError):
     """A backup is damaged, or the place to restore into is not empty."""
+
+
+class ImportRefusedError(InputError):
+    """An export is damaged, of an unknown version, or contradicts what the memory holds; nothing was imported.
+
+    Args:
+        message: What is wrong, and where.
+        conflicts: Which records are kept otherwise than the export has them, and in what; a hundred at most.
+        remedy: What to do next.
+    """
+
+    def __init__(self, message: str, *, conflicts: tuple[str, ...] = (), remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.conflicts = conflicts
 
 
 class DocumentNotFoundError(InputError):

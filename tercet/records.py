@@ -362,7 +362,9 @@ class SearchResult(Sequence[Hit]):
 class Progress:
     """A step of long work, given to ``progress=`` callbacks."""
 
-    phase: Literal["fetch", "scan", "parse", "index", "embed", "reindex", "backup", "restore", "forget"]
+    phase: Literal[
+        "fetch", "scan", "parse", "index", "embed", "reindex", "backup", "restore", "forget", "export", "import"
+    ]
     done: int
     total: int | None
     """None while the total is not known yet."""

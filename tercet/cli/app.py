@@ -49,7 +49,7 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ask, forget, ingest, maintain, search, worker
+    from tercet.cli import archive, ask, forget, ingest, maintain, memory, search, worker
 
     for command in (
         ingest.ingest,
@@ -65,6 +65,7 @@ def _register() -> None:
         archive.restore,
     ):
         app.command()(command)
+    app.add_typer(memory.memory_app, name="memory")
 
 
 _register()
@@ -128,16 +129,19 @@ def _report(kind: str, message: str, remedy: str, *, as_json: bool) -> None:
         typer.echo(printable(remedy), err=True)
 
 
+_INTERRUPTED = {
+    "worker": "What it was at is left to other workers, or to the next one.",
+    "backup": "The memory is untouched; the unfinished backup is not valid, run the command again.",
+    "restore": "The unfinished memory is not valid; remove its folder and run the command again.",
+}
+
+
 def _after_interrupt(words: Sequence[str]) -> str:
     command = next((word for word in words if not word.startswith("-")), "")
     if command == "forget":
         return "What was begun is finished by the next command that writes or searches, or by `tercet forget --finish`."
     if command in {"ingest", "embed", "reindex"}:
         return f"The memory is usable as it stands; run the same {command} command again to go on where it stopped."
-    if command == "worker":
-        return "What it was at is left to other workers, or to the next one."
-    if command == "backup":
-        return "The memory is untouched; the unfinished backup is not valid, run the command again."
-    if command == "restore":
-        return "The unfinished memory is not valid; remove its folder and run the command again."
-    return "Nothing was changed."
+    if words[:2] == ["memory", "import"]:
+        return "Nothing was imported, or all of it; run the same import again to be sure."
+    return _INTERRUPTED.get(command, "Nothing was changed.")

@@ -125,17 +125,17 @@ def forget(
         planned = opened.forget(**what, dry_run=True)  # type: ignore[arg-type]
         nothing = not any(planned.removed.values())
         if not as_json:
-            _print_planned(doomed, planned)
+            print_planned(doomed, planned)
         receipt = planned
         if not nothing and not dry_run:
-            _confirm(_listed(planned.removed), yes=yes)
+            confirm(listed(planned.removed), yes=yes)
         if not dry_run:  # also when nothing is found: names of what was deleted earlier may be left
             with progress_shown(quiet=as_json) as progress:
                 receipt = opened.forget(**what, progress=progress)  # type: ignore[arg-type]
     if as_json:
-        print_json({"forgotten": doomed, "dry_run": dry_run, "receipt": _plain(receipt)})
+        print_json({"forgotten": doomed, "dry_run": dry_run, "receipt": plain(receipt)})
     elif not dry_run and not nothing:
-        _print_receipt(receipt)
+        print_receipt(receipt)
     if receipt.status == "pending":
         raise typer.Exit(1)
 
@@ -161,38 +161,42 @@ def _finish(opened: Memory, *, as_json: bool) -> None:
     with progress_shown(quiet=as_json) as progress:
         receipt = opened.finish_forgetting(progress=progress)
     if as_json:
-        print_json({"forgotten": [], "dry_run": False, "receipt": None if receipt is None else _plain(receipt)})
+        print_json({"forgotten": [], "dry_run": False, "receipt": None if receipt is None else plain(receipt)})
     elif receipt is None:
         typer.echo("No erasure is pending.")
     else:
-        _print_receipt(receipt)
+        print_receipt(receipt)
     if receipt is not None and receipt.status == "pending":
         raise typer.Exit(1)
 
 
-def _plain(receipt: ErasureReceipt) -> dict[str, Any]:
+def plain(receipt: ErasureReceipt) -> dict[str, Any]:
+    """The JSON form of a receipt."""
     return asdict(replace(receipt, removed=dict(receipt.removed)))
 
 
-def _listed(removed: Mapping[str, int]) -> str:
+def listed(removed: Mapping[str, int]) -> str:
+    """Numbers of things, for people."""
     return ", ".join(counted(number, *NOUNS[name]) for name, number in removed.items() if number)
 
 
-def _print_planned(doomed: list[dict[str, Any]], planned: ErasureReceipt) -> None:
+def print_planned(doomed: list[dict[str, Any]], planned: ErasureReceipt) -> None:
+    """Say what would go."""
     for document in doomed[:LISTED]:
         typer.echo(printable(f"  - {document['uri']} ({document['corpus']})"))
     if len(doomed) > LISTED:
         typer.echo(f"  - … and {len(doomed) - LISTED:,} more")
     if any(planned.removed.values()):
-        typer.echo(f"To forget: {_listed(planned.removed)}")
+        typer.echo(f"To forget: {listed(planned.removed)}")
     else:
         typer.echo("Nothing matches; nothing to forget.")
     for said in planned.notes:
         typer.echo(printable(f"Note: {said}"))
 
 
-def _print_receipt(receipt: ErasureReceipt) -> None:
-    typer.echo(f"Forgotten: {_listed(receipt.removed)}")
+def print_receipt(receipt: ErasureReceipt) -> None:
+    """Say what went."""
+    typer.echo(f"Forgotten: {listed(receipt.removed)}")
     if receipt.rebuilt:
         typer.echo(f"Written again from what is left: {counted(len(receipt.rebuilt), 'summary', 'summaries')}")
     size = ""
@@ -207,7 +211,8 @@ def _print_receipt(receipt: ErasureReceipt) -> None:
         typer.echo(printable(f"Out of reach: {place}"))
 
 
-def _confirm(what: str, *, yes: bool) -> None:
+def confirm(what: str, *, yes: bool) -> None:
+    """Ask whether to go on; raises ``InputError`` where nobody can answer, or says no."""
     if yes:
         return
     if not sys.stdin.isatty():

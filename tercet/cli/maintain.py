@@ -59,6 +59,11 @@ def _print_status(found: MemoryStatus) -> None:
         )
         for root in corpus.roots:
             typer.echo(printable(f"      from {root}"))
+    if found.working_documents or found.episodes:
+        typer.echo(
+            f"  {counted(found.working_documents, 'working document')}, {counted(found.episodes, 'episode')} "
+            f"({found.episode_vectors:,} with a dense vector): tercet memory list --any"
+        )
     if found.unfinished:
         typer.echo(
             f"{counted(found.unfinished, 'document')} being written, or left by a killed run (the next one clears it)"

@@ -32,6 +32,8 @@ PHASES = {
     "reindex": "Rebuilding the index",
     "backup": "Backing up",
     "restore": "Restoring",
+    "export": "Exporting",
+    "import": "Importing",
     "forget": "Forgetting",
 }
 

@@ -71,7 +71,7 @@ def backup(
         with suppress(TercetError), Database.open(memory, create=False) as database:  # it may lie on a read-only disk
             _note(database, target, manifest)
         return manifest
-    with _draft(target) as draft:
+    with draft_of(target) as draft:
         if memory.path is None:
             _dump(memory, draft, progress)
         else:
@@ -142,7 +142,7 @@ def _restore_folder(source: Path, folder: Path, progress: Report | None) -> None
                 raise BackupError(
                     f"{folder} is not empty ({', '.join(others[:3])}).", remedy="Name a new or an empty folder."
                 )
-            with _draft(target) as draft:
+            with draft_of(target) as draft:
                 _copy_bytes(source, draft, progress)
                 with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
                     connection.execute("BEGIN")
@@ -228,7 +228,7 @@ def _refuse_full_disk(draft: Path, needed: int) -> None:
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[Path]:
+def draft_of(target: Path) -> Iterator[Path]:
     """A file beside ``target`` that takes its name, safely on disk, when the block ends, and goes when it raises."""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)

@@ -14,16 +14,17 @@ from sqlalchemy import func, select
 from tercet.memory.episodes.auditing import AuditFinding, audit
 from tercet.memory.episodes.changes import EpisodeChanges
 from tercet.memory.episodes.consolidating import ConsolidationReport, summarize_conversations
+from tercet.memory.episodes.deciding import EpisodeDecisions
 from tercet.memory.episodes.drafts import Draft, drafts_of, microseconds
 from tercet.memory.episodes.duplicates import repeats
 from tercet.memory.episodes.finding import EpisodeFinder
 from tercet.memory.episodes.indexing import WINDOW, EpisodeIndexer
-from tercet.memory.episodes.reading import history, load, neighbours, open_reviews, rows_of, vectors
+from tercet.memory.episodes.reading import load, neighbours, open_reviews, rows_of, vectors
 from tercet.memory.episodes.records import RecordResult
 from tercet.memory.episodes.retention import Retention, due
 from tercet.memory.episodes.writing import EpisodeWriter
 from tercet.memory.schema import episodes
-from tercet.memory.scopes import own_scopes, visible_scopes
+from tercet.memory.scopes import on_line_of, own_scopes, seen_by
 from tercet.models.lexical import Analyzer
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement
 
     from tercet.memory.database import Database
     from tercet.memory.episodes.consolidating import Summarize
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
         EpisodeKind,
         EpisodePlace,
         EpisodeSelection,
-        HistoryEntry,
-        Review,
         StoredEpisode,
         Turn,
     )
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tercet.settings import LexicalConfig
 
 
-class EpisodicMemory:
+class EpisodicMemory(EpisodeDecisions):
     """The history of a memory. Opened by ``Memory.open``, as ``memory.episodic``."""
 
     def __init__(
@@ -71,11 +71,9 @@ class EpisodicMemory:
     ) -> None:
         self.lexical = lexical
         self.clock = clock
-        self._database = database
         self._index = index
         self._embedder = embedder
         self._fingerprint = fingerprint
-        self._claim = claim
         self._made_analyzer: Analyzer | None = None
         self._indexer = EpisodeIndexer(
             database,
@@ -86,7 +84,8 @@ class EpisodicMemory:
             lexical=lexical,
         )
         self._writer = EpisodeWriter(database, indexer=self._indexer, analyzer=lambda: self.analyzer, now=self._now)
-        self._changes = EpisodeChanges(database, indexer=self._indexer, now=self._now)
+        changes = EpisodeChanges(database, indexer=self._indexer, now=self._now)
+        super().__init__(database, changes, claim=claim)
         self._finder = EpisodeFinder(database, index=index, now=self._now)
 
     @property
@@ -177,15 +176,15 @@ class EpisodicMemory:
             expires_at=expires_at,
             pinned=pinned,
         )
-        recalled = self.get(recalled_from)
+        recalled = self._get(recalled_from, on_line_of(scope))
         if recalled and repeats(text, [episode.text for episode in recalled]):
             source = next((one for one in recalled if repeats(text, [one.text])), recalled[0])
             return RecordResult(id=source.id, status="recalled", state=source.state, duplicate_of=source.id)
         report = self._writer.insert(scope, [draft], sources=(*derived_from, *recalled_from), embed=embed)
-        return report.result() or self._known(report.stored[0].id)
+        return report.result() or self._known(report.stored[0].id, scope)
 
-    def _known(self, episode_id: str) -> RecordResult:
-        state = self.get([episode_id])[0].state
+    def _known(self, episode_id: str, scope: Scope) -> RecordResult:
+        state = self.get([episode_id], scope=scope)[0].state
         return RecordResult(id=episode_id, status="known", state=state, duplicate_of=episode_id)
 
     def record_turns(
@@ -217,75 +216,7 @@ class EpisodicMemory:
             self._indexer.embed_missing()
         return [stored.id for stored in report.stored]
 
-    # -- what happens to records -------------------------------------------------------------------------------------
-
-    def supersede(self, old: str, *, by: str, actor: str = "", reason: str = "") -> int:
-        """Say that a record was replaced by another of the same scope; returns the event, which ``undo`` takes.
-
-        Raises:
-            InputError: They are one record, of two scopes, or the other way round already.
-        """
-        self._claim()
-        return self._changes.supersede(old, by, actor=actor, reason=reason)
-
-    def retract(self, episode_id: str, *, effective: datetime | None = None, actor: str = "", reason: str = "") -> int:
-        """Say that a record was never true; returns the event, which ``undo`` takes.
-
-        What says the same and happened up to ``effective`` (default: now) is retracted with it; said again later, it
-        counts. What was derived from it is flagged.
-        """
-        self._claim()
-        until = None if effective is None else microseconds(effective)
-        return self._changes.retract(episode_id, until, actor=actor, reason=reason)
-
-    def pin(self, episode_id: str, *, actor: str = "", reason: str = "") -> int:
-        """Keep a record from expiring by retention; returns the event."""
-        self._claim()
-        return self._changes.pin(episode_id, "pinned", actor=actor, reason=reason)
-
-    def unpin(self, episode_id: str, *, actor: str = "", reason: str = "") -> int:
-        """Let a record expire again; returns the event."""
-        self._claim()
-        return self._changes.pin(episode_id, "unpinned", actor=actor, reason=reason)
-
-    def undo(self, event: int, *, actor: str = "", reason: str = "") -> int:
-        """Reverse one event, as if it had not been; returns the event of the undoing, which can be undone too.
-
-        Raises:
-            InputError: There is no such event, or it is undone already.
-        """
-        self._claim()
-        return self._changes.undo(event, actor=actor, reason=reason)
-
-    def history(self, episode_id: str) -> list[HistoryEntry]:
-        """What happened to a record, oldest first, beginning with its recording."""
-        with self._database.read() as connection:
-            return history(connection, episode_id)
-
-    def reviews(self, scope: Scope | AnyScope) -> list[Review]:
-        """Pairs of live records that may say the same and wait for a decision, most similar first."""
-        with self._database.read() as connection:
-            return open_reviews(connection, visible_scopes(connection, scope))
-
-    def accept_merge(self, review: int, *, actor: str = "") -> int:
-        """Say that the two records of a review say the same; returns the event, which ``undo`` takes.
-
-        The one that happened last stands for both.
-
-        Raises:
-            InputError: There is no such review.
-        """
-        self._claim()
-        return self._changes.accept_merge(review, actor=actor)
-
-    def reject_merge(self, review: int) -> None:
-        """Say that the two records of a review do not say the same; it is not listed again.
-
-        Raises:
-            InputError: There is no such review.
-        """
-        self._claim()
-        self._changes.reject_merge(review)
+    # -- keeping it in order ------------------------------------------------------------------------------------------
 
     def expire(self, scope: Scope | AnyScope, retention: Retention | None = None, *, actor: str = "") -> list[str]:
         """Let go of records whose time has come, and of those that a policy does not keep; pinned ones stay.
@@ -341,14 +272,17 @@ class EpisodicMemory:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def get(self, ids: Sequence[str]) -> list[Episode]:
+    def get(self, ids: Sequence[str], *, scope: Scope | AnyScope) -> list[Episode]:
         """Records by id, in order, whatever became of them.
 
         Raises:
-            InputError: One of them is not recorded.
+            InputError: One of them is not recorded, or the scope does not see it: the error is the same.
         """
+        return self._get(ids, seen_by(scope))
+
+    def _get(self, ids: Sequence[str], whose: ColumnElement[bool]) -> list[Episode]:
         with self._database.read() as connection:
-            rows = rows_of(connection, ids)
+            rows = rows_of(connection, ids, whose)
             found = load(connection, list(rows.values()))
         return [found[rows[key]].episode for key in ids]
 
@@ -457,14 +391,21 @@ class EpisodicMemory:
         return self._finder.around(rows, selection, reach)
 
     def load(self, rows: Sequence[int]) -> dict[int, StoredEpisode]:
-        """Records by row, with their terms; rows that are gone are left out."""
+        """Records by row, with their terms; rows that are gone are left out. Rows are those of candidates."""
         with self._database.read() as connection:
             return load(connection, rows)
 
-    def neighbours(self, episode_id: str, *, before: int = 1, after: int = 1) -> list[Episode]:
-        """The turns around one in its conversation, in order, itself included; outside of one, itself alone."""
+    def neighbours(self, episode_id: str, *, scope: Scope | AnyScope, before: int = 1, after: int = 1) -> list[Episode]:
+        """The turns around one in its conversation, in order, itself included; outside of one, itself alone.
+
+        A conversation is of one scope: who sees the one turn sees its neighbours.
+
+        Raises:
+            InputError: The scope sees no such record.
+        """
         with self._database.read() as connection:
-            rows = neighbours(connection, rows_of(connection, [episode_id])[episode_id], before=before, after=after)
+            row = rows_of(connection, [episode_id], seen_by(scope))[episode_id]
+            rows = neighbours(connection, row, before=before, after=after)
             found = load(connection, rows)
         return [found[row].episode for row in rows]
 

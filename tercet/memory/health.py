@@ -11,17 +11,19 @@ from sqlalchemy import func, select
 from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, text_parts, versions
 from tercet.memory.erasure import unfinished
 from tercet.memory.points import batches
-from tercet.memory.schema import episodes
+from tercet.memory.schema import episodes, scopes, working_documents
+from tercet.memory.scopes import FIELDS, scope_of, seen_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Table
 
     from tercet.memory.database import Database
     from tercet.memory.memory import Memory
     from tercet.memory.vectors import VectorIndex
+    from tercet.records import AnyScope, Scope
 
 _REPAIR = "Run: tercet doctor --repair (rebuilds the vectors from the database, embeds nothing)"
 
@@ -52,6 +54,10 @@ class MemoryStatus:
     corpora: tuple[CorpusStatus, ...]
     failures: Mapping[str, str]
     """Reason by uri of the files whose last ingest failed."""
+    working_documents: int
+    episodes: int
+    episode_vectors: int
+    """Episodes whose dense vector is in the index."""
     unfinished: int
     """Document versions of a write that is still going on, or that was killed."""
     bytes_on_disk: int | None
@@ -89,6 +95,9 @@ def status(memory: Memory) -> MemoryStatus:
         pending = connection.execute(
             select(func.count()).select_from(versions).where(versions.c.state == "pending")
         ).scalar_one()
+        documents_of_tasks = _count(connection, working_documents)
+        remembered = _count(connection, episodes)
+        embedded = _count(connection, episodes, episodes.c.embedded)
     stored = memory.database.get_meta("embedder") or {"spec": "not chosen yet", "fingerprint": None}
     size = None if memory.path is None else bytes_on_disk(memory.path)
     return MemoryStatus(
@@ -98,6 +107,9 @@ def status(memory: Memory) -> MemoryStatus:
         fingerprint=stored["fingerprint"],
         corpora=found,
         failures=memory.ledger.failures(),
+        working_documents=documents_of_tasks,
+        episodes=remembered,
+        episode_vectors=embedded,
         unfinished=pending,
         bytes_on_disk=size,
     )
@@ -110,6 +122,33 @@ def bytes_on_disk(folder: Path) -> int:
         with suppress(FileNotFoundError):  # the log comes and goes
             size += file.stat().st_blocks * 512 if file.is_file() else 0
     return size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleStatus:
+    """One scope: how much it holds."""
+
+    scope: Scope
+    working: int
+    episodes: int
+
+
+def people(memory: Memory, reader: Scope | AnyScope) -> list[PeopleStatus]:
+    """The scopes that a reader sees and that hold records, from the widest; read from the database alone."""
+    of_working = select(func.count()).where(working_documents.c.scope_id == scopes.c.id).scalar_subquery()
+    of_episodes = select(func.count()).where(episodes.c.scope_id == scopes.c.id).scalar_subquery()
+    columns = [scopes.c[name] for name in FIELDS]
+    query = select(*columns, of_working, of_episodes).where(seen_by(reader)).order_by(*columns)
+    with memory.database.read() as connection:
+        return [
+            PeopleStatus(scope=scope_of((row[0], row[1], row[2], row[3])), working=row[4], episodes=row[5])
+            for row in connection.execute(query)
+            if row[4] or row[5]
+        ]
+
+
+def _count(connection: Connection, table: Table, *where: ColumnElement[bool]) -> int:
+    return int(connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one())
 
 
 def _count_documents(connection: Connection, corpus_id: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tercet.errors import ConfigurationError, EmbedderMismatchError
+from tercet.memory.portable import Portable
 from tercet.records import Scope
 from tercet.settings import ChunkingConfig, Durability, LexicalConfig
 
@@ -54,7 +55,7 @@ class EmbedderRecord:
     max_tokens: int | None
 
 
-class Memory:
+class Memory(Portable):
     """The memories of a group of agents, in one place.
 
     Opening is cheap: no weights and no vectors are loaded before they are needed. The vectors of a folder belong to one

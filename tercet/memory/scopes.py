@@ -9,13 +9,12 @@ from sqlalchemy import and_, delete, or_, select, true
 
 from tercet.memory.points import batches
 from tercet.memory.schema import episode_scopes, episodes, scopes, working_documents, working_retired
-from tercet.records import Scope
+from tercet.records import AnyScope, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from tercet.memory.database import Database
-    from tercet.records import AnyScope
 
 FIELDS = tuple(part.name for part in fields(Scope))
 
@@ -42,6 +41,19 @@ def seen_by(reader: Scope | AnyScope) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
+def owned_by(owner: Scope | AnyScope) -> ColumnElement[bool]:
+    """The condition on ``scopes`` that holds for what is changed in the name of ``owner``: its own, no ancestor's."""
+    if not isinstance(owner, Scope):
+        return seen_by(owner)
+    return and_(*(scopes.c[name] == (getattr(owner, name) or "") for name in FIELDS))
+
+
+def on_line_of(scope: Scope) -> ColumnElement[bool]:
+    """The condition on ``scopes`` that one is an ancestor of ``scope``, itself, or a descendant."""
+    below = AnyScope(**{name: getattr(scope, name) for name in FIELDS})
+    return or_(seen_by(scope), seen_by(below))
+
+
 def visible_scopes(connection: Connection, reader: Scope | AnyScope) -> list[int]:
     """Ids of all scopes whose records ``reader`` sees, ascending; at most 16 unless the reader is ``Scope.any``."""
     return list(connection.execute(select(scopes.c.id).where(seen_by(reader)).order_by(scopes.c.id)).scalars())
@@ -49,10 +61,7 @@ def visible_scopes(connection: Connection, reader: Scope | AnyScope) -> list[int
 
 def own_scopes(connection: Connection, owner: Scope | AnyScope) -> list[int]:
     """Ids of the scopes that are changed in the name of ``owner``: itself without its ancestors, or all it covers."""
-    if not isinstance(owner, Scope):
-        return visible_scopes(connection, owner)
-    row = [scopes.c[name] == (getattr(owner, name) or "") for name in FIELDS]
-    return list(connection.execute(select(scopes.c.id).where(*row)).scalars())
+    return list(connection.execute(select(scopes.c.id).where(owned_by(owner)).order_by(scopes.c.id)).scalars())
 
 
 def remove_unused_scopes(connection: Connection) -> int:

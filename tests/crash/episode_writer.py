@@ -33,7 +33,7 @@ def write(memory: Memory, thread: int, seed: int, lock: threading.Lock, most: in
             said = ["turns", *memory.episodic.record_turns(turns, scope=scope, conversation=f"c{number}")]
         elif name == "retract" and mine:
             key = mine.pop(choose.randrange(len(mine)))
-            memory.episodic.retract(key)
+            memory.episodic.retract(key, scope=scope)
             said = ["retract", key]
         else:
             result = memory.episodic.record(

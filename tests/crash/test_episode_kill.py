@@ -58,7 +58,7 @@ def check(folder: Path, acknowledged: list[list[str]]) -> None:
         assert {len(ordinals) for ordinals in sizes.values()} <= {1, 3, 12}
         assert all(sorted(ordinals) == list(range(len(ordinals))) for ordinals in sizes.values())
 
-        states = {episode.id: episode.state for episode in memory.episodic.get(sorted(kept))}
+        states = {episode.id: episode.state for episode in memory.episodic.get(sorted(kept), scope=Scope.any())}
         assert all(states[key] == State.RETRACTED for key in retracted)
         live = {key for key, state in states.items() if state == State.LIVE}
         memory.episodic.embed_missing()

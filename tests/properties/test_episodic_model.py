@@ -195,7 +195,7 @@ class History(RuleBasedStateMachine):
         self.tick()
         record = self.pick(number)
         effective = self.now + timedelta(days=back)
-        event = self.memory.episodic.retract(record.id, effective=effective)
+        event = self.memory.episodic.retract(record.id, effective=effective, scope=Scope.any())
         if event not in {one.id for one in self.model.events}:
             self.model.events.append(Event(event, "retracted", record.id, self.now, effective=effective))
 
@@ -205,7 +205,7 @@ class History(RuleBasedStateMachine):
         self.tick()
         old, new = self.pick(one), self.pick(other)
         try:
-            event = self.memory.episodic.supersede(old.id, by=new.id)
+            event = self.memory.episodic.supersede(old.id, by=new.id, scope=Scope.any())
         except InputError:
             return
         assert old.scope == new.scope
@@ -218,7 +218,7 @@ class History(RuleBasedStateMachine):
         self.tick()
         event = self.model.events[number % len(self.model.events)]
         try:
-            undoing = self.memory.episodic.undo(event.id)
+            undoing = self.memory.episodic.undo(event.id, scope=Scope.any())
         except InputError:
             return
         self.model.events.append(Event(undoing, "undone", event.target, self.now, other=event.id))
@@ -234,7 +234,7 @@ class History(RuleBasedStateMachine):
         )
         assert self.memory.episodic.expire(scope) == due
         for key in due:
-            event = self.memory.episodic.history(key)[-1]
+            event = self.memory.episodic.history(key, scope=Scope.any())[-1]
             self.model.events.append(Event(event.id, "expired", key, self.now))
 
     @rule()
@@ -248,7 +248,7 @@ class History(RuleBasedStateMachine):
         known = {one.id for one in self.model.events}
         for key, one in self.model.records.items():
             if one.scope == scope:
-                for entry in self.memory.episodic.history(key):
+                for entry in self.memory.episodic.history(key, scope=Scope.any()):
                     if entry.kind == "expired" and entry.id not in known:
                         self.model.events.append(Event(entry.id, "expired", key, self.now))
 
@@ -273,7 +273,7 @@ class History(RuleBasedStateMachine):
         if not self.model.records:
             return
         states, doubts = self.model.states(self.now), self.model.doubts(self.now)
-        for episode in self.memory.episodic.get(sorted(self.model.records)):
+        for episode in self.memory.episodic.get(sorted(self.model.records), scope=Scope.any()):
             assert (episode.state, episode.state_by) == states[episode.id], episode
             assert episode.doubt == doubts[episode.id], episode
 
@@ -387,7 +387,7 @@ def apply(memory: Memory, facts, changes, operations) -> dict:
                 waiting.remove(operation)
     return {
         episode.id: (episode.state, episode.state_by, episode.doubt)
-        for episode in memory.episodic.get(list(ids.values()))
+        for episode in memory.episodic.get(list(ids.values()), scope=Scope.any())
     }
 
 
@@ -405,7 +405,7 @@ def carry_out(memory: Memory, facts, changes, operation, ids: dict[int, str]) ->
     if one not in ids or other not in ids:
         return False
     if name == "retract":
-        memory.episodic.retract(ids[one], effective=START + timedelta(days=day))
+        memory.episodic.retract(ids[one], effective=START + timedelta(days=day), scope=Scope.any())
     else:
-        memory.episodic.supersede(ids[one], by=ids[other])
+        memory.episodic.supersede(ids[one], by=ids[other], scope=Scope.any())
     return True

@@ -13,16 +13,16 @@ from tercet.memory.episodes.reading import rows_of
 from tercet.memory.episodes.records import State
 from tercet.memory.points import batches
 from tercet.memory.schema import episode_events, episode_reviews, episodes, scopes
-from tercet.memory.scopes import scope_id
+from tercet.memory.scopes import owned_by, scope_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from tercet.memory.database import Database
     from tercet.memory.episodes.indexing import EpisodeIndexer
-    from tercet.records import Scope
+    from tercet.records import AnyScope, Scope
 
 
 class Change(NamedTuple):
@@ -42,10 +42,10 @@ class EpisodeChanges:
         self._indexer = indexer
         self._now = now
 
-    def supersede(self, old: str, by: str, *, actor: str, reason: str) -> int:
+    def supersede(self, old: str, by: str, *, scope: Scope | AnyScope, actor: str, reason: str) -> int:
         """See ``EpisodicMemory.supersede``."""
         with self._database.write() as connection:
-            rows = rows_of(connection, [old, by])
+            rows = rows_of(connection, [old, by], owned_by(scope))
             self._lock(connection, rows.values())
             if old == by:
                 raise InputError(f"{old} cannot supersede itself.", remedy="Name the record that replaces it.")
@@ -59,36 +59,40 @@ class EpisodeChanges:
         self._indexer.sync(touched)
         return event
 
-    def retract(self, key: str, effective: int | None, *, actor: str, reason: str) -> int:
+    def retract(self, key: str, effective: int | None, *, scope: Scope | AnyScope, actor: str, reason: str) -> int:
         """See ``EpisodicMemory.retract``."""
         with self._database.write() as connection:
-            row = rows_of(connection, [key])[key]
+            row = rows_of(connection, [key], owned_by(scope))[key]
             self._lock(connection, [row])
             change = Change(row, "retracted", effective=effective)
             event, touched = self._add(connection, change, actor=actor, reason=reason)
         self._indexer.sync(touched)
         return event
 
-    def pin(self, key: str, kind: str, *, actor: str, reason: str) -> int:
+    def pin(self, key: str, kind: str, *, scope: Scope | AnyScope, actor: str, reason: str) -> int:
         """Pin or unpin a record."""
         with self._database.write() as connection:
-            row = rows_of(connection, [key])[key]
+            row = rows_of(connection, [key], owned_by(scope))[key]
             self._lock(connection, [row])
             event, touched = self._add(connection, Change(row, kind), actor=actor, reason=reason)
         self._indexer.sync(touched)
         return event
 
-    def undo(self, event: int, *, actor: str, reason: str) -> int:
+    def undo(self, event: int, *, scope: Scope | AnyScope, actor: str, reason: str) -> int:
         """See ``EpisodicMemory.undo``."""
         with self._database.write() as connection:
-            found = connection.execute(
-                select(episode_events.c.row, episode_events.c.kind).where(episode_events.c.id == event)
-            ).first()
+            query = (
+                select(episode_events.c.row)
+                .join(episodes, episodes.c.id == episode_events.c.row)
+                .join(scopes, scopes.c.id == episodes.c.scope_id)
+                .where(episode_events.c.id == event, owned_by(scope))
+            )
+            found = connection.execute(query).first()
             if found is None:
                 raise InputError(f"There is no event {event}.", remedy="history() lists the events of a record.")
             self._lock(connection, [found.row])
-            query = EVENTS.where(episode_events.c.row == found.row)
-            active = {one.id for one in active_events(Event(*row) for row in connection.execute(query))}
+            events = connection.execute(EVENTS.where(episode_events.c.row == found.row))
+            active = {one.id for one in active_events(Event(*row) for row in events)}
             if event not in active:
                 raise InputError(f"Event {event} is undone already.", remedy="Undo the undoing to bring it back.")
             undoing, touched = self._add(
@@ -124,19 +128,19 @@ class EpisodeChanges:
         self._indexer.sync(touched)
         return len(touched)
 
-    def accept_merge(self, review: int, *, actor: str) -> int:
+    def accept_merge(self, review: int, *, scope: Scope | AnyScope, actor: str) -> int:
         """See ``EpisodicMemory.accept_merge``."""
         with self._database.write() as connection:
-            pair = _review(connection, review)
+            pair = _review(connection, review, owned_by(scope))
             self._lock(connection, pair)
             event, touched = self._add(connection, Change(pair[0], "merged", pair[1]), actor=actor, reason="")
         self._indexer.sync(touched)
         return event
 
-    def reject_merge(self, review: int) -> None:
+    def reject_merge(self, review: int, *, scope: Scope | AnyScope) -> None:
         """See ``EpisodicMemory.reject_merge``."""
         with self._database.write() as connection:
-            _review(connection, review)
+            _review(connection, review, owned_by(scope))
             connection.execute(update(episode_reviews).where(episode_reviews.c.id == review).values(rejected=True))
 
     def _add(
@@ -188,9 +192,14 @@ def _refuse_other_scope(connection: Connection, rows: Sequence[int]) -> None:
         )
 
 
-def _review(connection: Connection, review: int) -> tuple[int, int]:
-    query = select(episode_reviews.c.first, episode_reviews.c.second)
-    found = connection.execute(query.where(episode_reviews.c.id == review)).first()
+def _review(connection: Connection, review: int, whose: ColumnElement[bool]) -> tuple[int, int]:
+    query = (
+        select(episode_reviews.c.first, episode_reviews.c.second)
+        .join(episodes, episodes.c.id == episode_reviews.c.first)  # both records of a review are of one scope
+        .join(scopes, scopes.c.id == episodes.c.scope_id)
+        .where(episode_reviews.c.id == review, whose)
+    )
+    found = connection.execute(query).first()
     if found is None:
         raise InputError(f"There is no review {review}.", remedy="reviews() lists them.")
     return found[0], found[1]

@@ -69,7 +69,7 @@ def summarize_conversations(
             continue
         made.append(result.id)
         for old in before:
-            memory.supersede(old.id, by=result.id, actor=actor, reason="summarised again")
+            memory.supersede(old.id, by=result.id, scope=scope, actor=actor, reason="summarised again")
     return tuple(made)
 
 

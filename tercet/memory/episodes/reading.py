@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
 _BY = episodes.alias("by")
 _LOAD = (
@@ -106,13 +106,19 @@ def _episode(row: Row[Any], entities: Sequence[str], sources: Sequence[str]) -> 
     )
 
 
-def rows_of(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+def rows_of(connection: Connection, ids: Sequence[str], whose: ColumnElement[bool]) -> dict[str, int]:
     """The rows of records.
+
+    Args:
+        connection: A transaction.
+        ids: Of the records.
+        whose: A condition on ``scopes``. What it does not allow counts as not recorded: nobody is to learn from an
+            error what others have.
 
     Raises:
         InputError: One of them is not recorded.
     """
-    query = select(episodes.c.episode_id, episodes.c.id)
+    query = select(episodes.c.episode_id, episodes.c.id).join(scopes, scopes.c.id == episodes.c.scope_id).where(whose)
     found = {
         key: row
         for some in batches(sorted(set(ids)))
@@ -159,9 +165,9 @@ def vectors(connection: Connection, rows: Sequence[int], fingerprint: str | None
     return {row: known[key] for row, key in keys.items() if key in known}
 
 
-def history(connection: Connection, key: str) -> list[HistoryEntry]:
+def history(connection: Connection, key: str, whose: ColumnElement[bool]) -> list[HistoryEntry]:
     """What happened to a record, oldest first, beginning with its recording (whose id is 0)."""
-    row = rows_of(connection, [key])[key]
+    row = rows_of(connection, [key], whose)[key]
     columns = select(episodes.c.recorded_at, episodes.c.actor).where(episodes.c.id == row)
     recorded_at, actor = connection.execute(columns).one()
     recorded = moment_of(recorded_at)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import func, insert, select
 
 from tercet.errors import InputError
-from tercet.memory.database import excluded
 from tercet.memory.episodes.drafts import MERGEABLE, TRUST_ORDER, episode_id, row_of
 from tercet.memory.episodes.duplicates import REVIEW_ABOVE, bands, differences, similarity
 from tercet.memory.episodes.indexing import enqueue
+from tercet.memory.episodes.inserting import count_terms, insert_bands, insert_entities, insert_rows
 from tercet.memory.episodes.projection import refold
 from tercet.memory.episodes.records import State
 from tercet.memory.episodes.reports import Merge, Stored, WriteReport
@@ -24,17 +23,13 @@ from tercet.memory.points import batches
 from tercet.memory.rows import embed_key
 from tercet.memory.schema import (
     episode_bands,
-    episode_entities,
     episode_events,
-    episode_frequencies,
-    episode_names,
     episode_reviews,
-    episode_scopes,
     episode_sources,
     episodes,
     scopes,
 )
-from tercet.memory.scopes import scope_id
+from tercet.memory.scopes import on_line_of, scope_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +39,7 @@ if TYPE_CHECKING:
     from tercet.memory.database import Database
     from tercet.memory.episodes.drafts import Draft
     from tercet.memory.episodes.indexing import EpisodeIndexer
-    from tercet.models.lexical import Analyzer, TermCounts
+    from tercet.models.lexical import Analyzer
     from tercet.records import Scope, Trust
 
 
@@ -74,19 +69,19 @@ class EpisodeWriter:
             known = self._known(connection, list(keyed))
             new = {key: draft for key, draft in keyed.items() if key not in known}
             self._refuse_taken_places(connection, scope_row, new)
-            source_rows = self._sources(connection, sources)
+            source_rows = self._sources(connection, scope, sources)
             if source_rows:
                 floor = [trust for _, trust in source_rows]
                 new = {key: _lower_trust(draft, floor) for key, draft in new.items()}
             now = self._now()
             rows = [row_of(draft, key, scope_row, now, terms[key]) for key, draft in new.items()]
-            ids = self._insert_rows(connection, rows)
+            ids = insert_rows(connection, rows)
             placed = dict(zip(new, ids, strict=True))
-            self._insert_entities(connection, {placed[key]: draft for key, draft in new.items()})
+            insert_entities(self._database, connection, {placed[key]: draft for key, draft in new.items()})
             if source_rows and ids:
                 lineage = [{"row": row, "source": source} for row in ids for source, _ in source_rows]
                 connection.execute(insert(episode_sources), lineage)
-            self._count(connection, scope_row, [terms[key] for key in new])
+            count_terms(self._database, connection, scope_row, [terms[key] for key in new])
             pins = [placed[key] for key, draft in new.items() if draft.pinned]
             for row in pins:
                 self.add_event(connection, row, "pinned", at=now)
@@ -138,9 +133,14 @@ class EpisodeWriter:
                     remedy="Give first=, the position of the first of these turns, or name another conversation.",
                 )
 
-    def _sources(self, connection: Connection, ids: Sequence[str]) -> list[tuple[int, Trust]]:
+    def _sources(self, connection: Connection, scope: Scope, ids: Sequence[str]) -> list[tuple[int, Trust]]:
+        """What a record is derived from: seen by its scope, or below it, as a user's facts come from her sessions."""
         found: dict[str, tuple[int, Trust]] = {}
-        query = select(episodes.c.episode_id, episodes.c.id, episodes.c.trust)
+        query = (
+            select(episodes.c.episode_id, episodes.c.id, episodes.c.trust)
+            .join(scopes, scopes.c.id == episodes.c.scope_id)
+            .where(on_line_of(scope))
+        )
         for some in batches(sorted(set(ids))):
             for key, row, trust in connection.execute(query.where(episodes.c.episode_id.in_(some))):
                 found[key] = (row, trust)
@@ -150,51 +150,6 @@ class EpisodeWriter:
                 remedy="Record the sources first; ids are those of RecordResult.id and Episode.id.",
             )
         return sorted(found.values())
-
-    def _insert_rows(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> list[int]:
-        if not rows:
-            return []
-        statement = insert(episodes).returning(episodes.c.id, sort_by_parameter_order=True)
-        return list(connection.execute(statement, rows).scalars())
-
-    def _insert_entities(self, connection: Connection, drafts: Mapping[int, Draft]) -> None:
-        named = {
-            (row, spelling.strip().casefold()): spelling.strip()
-            for row, draft in drafts.items()
-            for spelling in draft.entities
-        }
-        if not named:
-            return
-        names = sorted({name for _, name in named})
-        connection.execute(self._database.upsert(episode_names, conflict=("name",)), [{"name": name} for name in names])
-        query = select(episode_names.c.name, episode_names.c.id)
-        ids = {
-            name: key
-            for some in batches(names)
-            for name, key in connection.execute(query.where(episode_names.c.name.in_(some)))
-        }
-        rows = [
-            {"row": row, "name_id": ids[name], "spelling": spelling} for (row, name), spelling in sorted(named.items())
-        ]
-        connection.execute(insert(episode_entities), rows)
-
-    def _count(self, connection: Connection, scope_row: int, added: Sequence[TermCounts]) -> None:
-        """Add texts to the statistics of their scope."""
-        if not added:
-            return
-        more = {"episodes": episode_scopes.c.episodes + excluded(episode_scopes.c.episodes)}
-        total = [{"scope_id": scope_row, "episodes": len(added)}]
-        connection.execute(self._database.upsert(episode_scopes, conflict=("scope_id",), update=more), total)
-        terms, counts = np.unique(np.concatenate([one.ids for one in added]), return_counts=True)
-        if len(terms):
-            more = {"count": episode_frequencies.c.count + excluded(episode_frequencies.c.count)}
-            connection.execute(
-                self._database.upsert(episode_frequencies, conflict=("scope_id", "term"), update=more),
-                [
-                    {"scope_id": scope_row, "term": term, "count": count}
-                    for term, count in zip(terms.tolist(), counts.tolist(), strict=True)
-                ],
-            )
 
     # -- what facts do to each other ---------------------------------------------------------------------------------
 
@@ -254,8 +209,7 @@ class EpisodeWriter:
             if score >= REVIEW_ABOVE and not differences(draft.text, other.text):
                 first, second = (row, other.id) if own.episode_id < other.episode_id else (other.id, row)
                 found.append({"first": first, "second": second, "similarity": score, "rejected": False})
-        rows = [{"row": row, "scope_id": scope_row, "band": mark} for mark in marks]
-        connection.execute(insert(episode_bands), rows)
+        insert_bands(connection, scope_row, {row: draft})
         if not found:
             return ()
         statement = insert(episode_reviews).returning(episode_reviews.c.id, sort_by_parameter_order=True)

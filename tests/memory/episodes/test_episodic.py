@@ -61,7 +61,7 @@ def test_a_record_is_kept_as_it_came_and_found_at_once(memory, clock):
         expires_at=datetime(2025, 1, 1, tzinfo=UTC),
     )
 
-    (episode,) = memory.episodic.get([result.id])
+    (episode,) = memory.episodic.get([result.id], scope=ADA)
     assert result.status == "added"
     assert episode == Episode(
         id=result.id,
@@ -151,8 +151,13 @@ def test_a_conversation_is_recorded_whole_and_its_turns_are_neighbours(memory):
     assert texts(memory.episodic.timeline(ADA, until=DAY + timedelta(hours=1), undated=False)) == [
         f"turn {n}" for n in range(6)
     ]
-    assert texts(memory.episodic.neighbours(ids[2], before=1, after=2)) == ["turn 1", "turn 2", "turn 3", "turn 4"]
-    assert texts(memory.episodic.neighbours(ids[0], before=5, after=0)) == ["turn 0"]
+    assert texts(memory.episodic.neighbours(ids[2], before=1, after=2, scope=ADA)) == [
+        "turn 1",
+        "turn 2",
+        "turn 3",
+        "turn 4",
+    ]
+    assert texts(memory.episodic.neighbours(ids[0], before=5, after=0, scope=ADA)) == ["turn 0"]
 
 
 def test_equal_turns_at_other_positions_are_all_kept(memory):
@@ -209,8 +214,8 @@ def test_the_fact_that_happened_last_is_current_whatever_came_first(memory):
 
     assert texts(memory.episodic.timeline(ADA)) == ["Ada lives in Bergen"]
     assert found(memory, "lives") == similar(memory, "Ada lives") == ["Ada lives in Bergen"]
-    assert memory.episodic.get([early.id])[0].state == State.SUPERSEDED
-    assert memory.episodic.get([early.id])[0].state_by == late.id
+    assert memory.episodic.get([early.id], scope=ADA)[0].state == State.SUPERSEDED
+    assert memory.episodic.get([early.id], scope=ADA)[0].state_by == late.id
     assert sorted(found(memory, "lives", include_superseded=True)) == ["Ada lives in Bergen", "Ada lives in Oslo"]
 
 
@@ -226,16 +231,21 @@ def test_retracting_the_latest_fact_brings_the_one_before_back_and_undo_reverses
     fact(memory, "Ada lives in Oslo", 1, subject="home")
     late = fact(memory, "Ada lives in Bergen", 9, subject="home")
 
-    event = memory.episodic.retract(late.id, actor="ada", reason="a mistake")
+    event = memory.episodic.retract(late.id, actor="ada", reason="a mistake", scope=ADA)
     assert texts(memory.episodic.timeline(ADA)) == found(memory, "lives") == ["Ada lives in Oslo"]
-    undoing = memory.episodic.undo(event)
+    undoing = memory.episodic.undo(event, scope=ADA)
     assert texts(memory.episodic.timeline(ADA)) == found(memory, "lives") == ["Ada lives in Bergen"]
-    memory.episodic.undo(undoing)
+    memory.episodic.undo(undoing, scope=ADA)
     assert texts(memory.episodic.timeline(ADA)) == similar(memory, "Ada lives") == ["Ada lives in Oslo"]
-    assert [entry.kind for entry in memory.episodic.history(late.id)] == ["recorded", "retracted", "undone", "undone"]
-    assert [entry.active for entry in memory.episodic.history(late.id)] == [True, True, False, True]
+    assert [entry.kind for entry in memory.episodic.history(late.id, scope=ADA)] == [
+        "recorded",
+        "retracted",
+        "undone",
+        "undone",
+    ]
+    assert [entry.active for entry in memory.episodic.history(late.id, scope=ADA)] == [True, True, False, True]
     with pytest.raises(InputError, match="undone already"):
-        memory.episodic.undo(undoing)
+        memory.episodic.undo(undoing, scope=ADA)
 
 
 def test_as_of_answers_what_was_believed_then(memory, clock):
@@ -245,7 +255,7 @@ def test_as_of_answers_what_was_believed_then(memory, clock):
     late = fact(memory, "Ada lives in Bergen", 3, subject="home")
     second = clock.now
     clock.move(days=1)
-    memory.episodic.retract(late.id)
+    memory.episodic.retract(late.id, scope=ADA)
     third = clock.now
 
     for moment, expected in ((first, "Oslo"), (second, "Bergen"), (third, "Oslo")):
@@ -257,29 +267,29 @@ def test_as_of_answers_what_was_believed_then(memory, clock):
 
 def test_a_superseded_record_stands_again_when_its_superseder_is_retracted(memory):
     old, new = fact(memory, "The key is blue"), fact(memory, "The lock was changed")
-    event = memory.episodic.supersede(old.id, by=new.id)
+    event = memory.episodic.supersede(old.id, by=new.id, scope=ADA)
 
-    assert memory.episodic.supersede(old.id, by=new.id) == event
+    assert memory.episodic.supersede(old.id, by=new.id, scope=ADA) == event
     assert texts(memory.episodic.timeline(ADA)) == ["The lock was changed"]
-    memory.episodic.retract(new.id)
+    memory.episodic.retract(new.id, scope=ADA)
     assert texts(memory.episodic.timeline(ADA)) == ["The key is blue"]
 
 
 def test_what_makes_no_sense_to_supersede_is_refused(memory):
     one, two = fact(memory, "one"), fact(memory, "two")
     theirs = memory.episodic.record("three", scope=BOB, actor="bob", kind="fact")
-    memory.episodic.supersede(one.id, by=two.id)
+    memory.episodic.supersede(one.id, by=two.id, scope=ADA)
 
     with pytest.raises(InputError, match="itself"):
-        memory.episodic.supersede(one.id, by=one.id)
+        memory.episodic.supersede(one.id, by=one.id, scope=ADA)
     with pytest.raises(InputError, match="itself superseded"):
-        memory.episodic.supersede(two.id, by=one.id)
+        memory.episodic.supersede(two.id, by=one.id, scope=ADA)
     with pytest.raises(InputError, match="two scopes"):
-        memory.episodic.supersede(one.id, by=theirs.id)
+        memory.episodic.supersede(one.id, by=theirs.id, scope=Scope.any())
     with pytest.raises(InputError, match="Nothing is recorded"):
-        memory.episodic.retract("0" * 32)
+        memory.episodic.retract("0" * 32, scope=ADA)
     with pytest.raises(InputError, match="no event"):
-        memory.episodic.undo(12345)
+        memory.episodic.undo(12345, scope=ADA)
 
 
 def test_what_is_known_already_may_be_recorded_again_with_its_sources(memory):
@@ -297,15 +307,15 @@ def test_what_was_derived_from_a_retracted_record_is_flagged_all_the_way_down(me
         "Ada reads on the train", scope=ADA, actor="bot", kind="summary", derived_from=[child.id], trust="system"
     )
 
-    doubts = lambda: [one.doubt for one in memory.episodic.get([root.id, child.id, grandchild.id])]  # noqa: E731
-    event = memory.episodic.retract(root.id)
+    doubts = lambda: [one.doubt for one in memory.episodic.get([root.id, child.id, grandchild.id], scope=ADA)]  # noqa: E731
+    event = memory.episodic.retract(root.id, scope=ADA)
     assert doubts() == [Doubt.NONE, Doubt.SOURCE_RETRACTED, Doubt.SOURCE_RETRACTED]
-    memory.episodic.undo(event)
+    memory.episodic.undo(event, scope=ADA)
     assert doubts() == [Doubt.NONE] * 3
     fact(memory, "Ada works at Initech", 9, subject="employer")
     assert doubts() == [Doubt.NONE, Doubt.SOURCE_SUPERSEDED, Doubt.SOURCE_SUPERSEDED]
     late = fact(memory, "Ada is tired", derived_from=[grandchild.id])
-    assert memory.episodic.get([late.id])[0].doubt == Doubt.SOURCE_SUPERSEDED
+    assert memory.episodic.get([late.id], scope=ADA)[0].doubt == Doubt.SOURCE_SUPERSEDED
 
 
 def test_trust_never_rises_above_that_of_the_sources(memory):
@@ -314,7 +324,7 @@ def test_trust_never_rises_above_that_of_the_sources(memory):
     mine = fact(memory, "I say so", trust="user")
     both = fact(memory, "All say so", derived_from=[web.id, mine.id], trust="system")
 
-    assert memory.episodic.get([both.id])[0].trust == "external"
+    assert memory.episodic.get([both.id], scope=ADA)[0].trust == "external"
 
 
 # -- duplicates ------------------------------------------------------------------------------------------------------
@@ -326,10 +336,10 @@ def test_facts_that_say_the_same_take_one_slot_and_the_merge_can_be_undone(memor
 
     assert (second.status, second.event is None) == ("added", False)  # it happened last: it stands for both
     assert texts(memory.episodic.timeline(ADA)) == found(memory, "tea") == ["I am fond of tea"]
-    assert memory.episodic.get([first.id])[0].state_by == second.id
+    assert memory.episodic.get([first.id], scope=ADA)[0].state_by == second.id
     third = fact(memory, "i'm fond of tea", 5)
     assert (third.status, third.duplicate_of) == ("merged", second.id)
-    memory.episodic.undo(second.event)
+    memory.episodic.undo(second.event, scope=ADA)
     assert texts(memory.episodic.timeline(ADA)) == ["i'm fond of tea", "I am fond of tea"]
 
 
@@ -349,7 +359,7 @@ def test_a_retracted_fact_does_not_come_back_by_repetition_but_by_being_said_aga
     """Opportunities 9 and 12 of the memory survey; a false fact that is looped stays retracted."""
     fact(memory, "Ada likes tea", 1)
     second = fact(memory, "Ada likes tea.", 2)
-    memory.episodic.retract(second.id)
+    memory.episodic.retract(second.id, scope=ADA)
 
     assert memory.episodic.timeline(ADA) == []
     assert fact(memory, "Ada likes the tea", 3).state == State.RETRACTED
@@ -367,15 +377,15 @@ def test_near_duplicates_are_listed_and_merged_only_when_accepted(memory):
     (review,) = memory.episodic.reviews(ADA)
     assert second.reviews == (review.id,)
     assert {review.first.id, review.second.id} == {first.id, second.id}
-    event = memory.episodic.accept_merge(review.id, actor="ada")
-    assert memory.episodic.get([first.id])[0].state_by == second.id
+    event = memory.episodic.accept_merge(review.id, actor="ada", scope=ADA)
+    assert memory.episodic.get([first.id], scope=ADA)[0].state_by == second.id
     assert memory.episodic.reviews(ADA) == []
-    memory.episodic.undo(event)
-    assert memory.episodic.get([first.id])[0].state == State.LIVE
-    memory.episodic.reject_merge(memory.episodic.reviews(ADA)[0].id)
+    memory.episodic.undo(event, scope=ADA)
+    assert memory.episodic.get([first.id], scope=ADA)[0].state == State.LIVE
+    memory.episodic.reject_merge(memory.episodic.reviews(ADA)[0].id, scope=ADA)
     assert memory.episodic.reviews(ADA) == []
     with pytest.raises(InputError, match="no review"):
-        memory.episodic.accept_merge(99)
+        memory.episodic.accept_merge(99, scope=ADA)
 
 
 def test_a_hundred_cycles_of_recall_and_record_add_nothing(memory, clock):
@@ -404,7 +414,7 @@ def test_what_adds_to_the_recalled_is_kept_as_derived_from_it(memory):
     known = fact(memory, "Ada lives in Oslo.", 1, trust="external")
     new = fact(memory, "Ada lives in Oslo and hates the snow", recalled_from=[known.id])
 
-    (episode,) = memory.episodic.get([new.id])
+    (episode,) = memory.episodic.get([new.id], scope=ADA)
     assert (episode.derived_from, episode.trust) == ((known.id,), "external")
 
 
@@ -421,3 +431,12 @@ def test_what_expires_is_not_found_from_that_moment_on(memory, clock):
     assert texts(memory.episodic.timeline(ADA, as_of=clock.now - timedelta(minutes=1))) == ["The code is 4711"]
     assert len(memory.episodic.expire(ADA)) == 1
     assert memory.episodic.expire(ADA) == []
+
+
+def test_a_derived_record_is_known_when_it_comes_again(memory):
+    source = fact(memory, "Ada moved")
+    first = memory.episodic.record("Ada lives elsewhere", scope=ADA, actor="ada", derived_from=[source.id])
+    again = memory.episodic.record("Ada lives elsewhere", scope=ADA, actor="ada", derived_from=[source.id])
+
+    assert (again.status, again.id) == ("known", first.id)
+    assert memory.episodic.get([first.id], scope=ADA)[0].derived_from == (source.id,)

@@ -32,10 +32,10 @@ def test_sixteen_threads_of_mixed_writes_lose_nothing(memory):
             )
             made.append(result.id)
             if choose.random() < 0.3:
-                event = memory.episodic.retract(result.id)
+                event = memory.episodic.retract(result.id, scope=scope)
                 gone.add(result.id)
                 if choose.random() < 0.5:
-                    memory.episodic.undo(event)
+                    memory.episodic.undo(event, scope=scope)
                     gone.discard(result.id)
         made += memory.episodic.record_turns(
             [Turn(actor="x", text=f"thread {thread} turn {n}") for n in range(5)],
@@ -95,7 +95,7 @@ def leaks(memory: Memory, operations: int) -> int:
         elif action == "timeline":
             seen = [one.id for one in memory.episodic.timeline(who, include_superseded=True)]
         elif action == "retract" and owners:
-            memory.episodic.retract(choose.choice(list(owners)))
+            memory.episodic.retract(choose.choice(list(owners)), scope=Scope.any())
         else:
             selection = memory.episodic.select(who, entities=[], include_superseded=choose.random() < 0.2)
             if action == "words":

@@ -30,15 +30,15 @@ def test_too_old_and_too_unimportant_records_expire_and_pinned_ones_stay(memory,
     theirs = memory.episodic.record("Bob's", scope=BOB, actor="bob", importance=0.0)
 
     expired = memory.episodic.expire(ADA, Retention(max_age=timedelta(days=365), min_importance=0.2))
-    assert sorted(texts(memory.episodic.get(expired))) == [
+    assert sorted(texts(memory.episodic.get(expired, scope=ADA))) == [
         "10 days old, importance 0.1, pinned False",
         "400 days old, importance 0.9, pinned False",
     ]
     assert len(memory.episodic.timeline(ADA)) == 2
-    assert memory.episodic.get([theirs.id])[0].state == State.LIVE
-    entry = memory.episodic.history(expired[0])[-1]
+    assert memory.episodic.get([theirs.id], scope=BOB)[0].state == State.LIVE
+    entry = memory.episodic.history(expired[0], scope=ADA)[-1]
     assert (entry.kind, bool(entry.reason)) == ("expired", True)
-    memory.episodic.undo(entry.id)
+    memory.episodic.undo(entry.id, scope=ADA)
     assert len(memory.episodic.timeline(ADA)) == 3
 
 
@@ -51,7 +51,7 @@ def test_a_scope_keeps_its_most_important_records_up_to_its_quota(memory):
     assert texts(memory.episodic.timeline(ADA)) == ["note 1", "note 3", "note 4"]
     assert texts(memory.episodic.timeline(BOB)) == ["a word"]
     assert memory.episodic.expire(ADA, Retention(per_scope=0, kinds=("turn",))) == []
-    memory.episodic.unpin(memory.episodic.timeline(ADA)[-1].id)
+    memory.episodic.unpin(memory.episodic.timeline(ADA)[-1].id, scope=ADA)
     memory.episodic.expire(ADA, Retention(per_scope=2))
     assert texts(memory.episodic.timeline(ADA)) == ["note 1", "note 3"]
 
@@ -66,7 +66,7 @@ def test_an_expiry_leaves_the_records_of_ancestors_alone(memory):
     common = memory.episodic.record("for all of acme", scope=Scope(tenant="acme"), actor="x", importance=0.0)
 
     assert memory.episodic.expire(ADA, Retention(min_importance=0.5)) == []
-    assert memory.episodic.get([common.id])[0].state == State.LIVE
+    assert memory.episodic.get([common.id], scope=ADA)[0].state == State.LIVE
 
 
 def test_consolidation_without_a_model_writes_nothing(memory):
@@ -91,17 +91,17 @@ def test_a_summary_is_derived_from_its_turns_and_written_again_when_they_change(
         return "Summary: " + "; ".join(texts(episodes))
 
     (first,) = memory.episodic.consolidate(ADA, summarize=summarize).summaries
-    (summary,) = memory.episodic.get([first])
+    (summary,) = memory.episodic.get([first], scope=ADA)
     assert (summary.trust, summary.derived_from) == ("external", tuple(sorted(ids)))
     assert (summary.occurred_at, summary.importance) == (DAY + timedelta(hours=1), 0.8)
     assert memory.episodic.consolidate(ADA, summarize=summarize).summaries == ()
     assert len(asked) == 1
 
-    memory.episodic.retract(ids[1])
-    assert memory.episodic.get([first])[0].doubt == Doubt.SOURCE_RETRACTED
+    memory.episodic.retract(ids[1], scope=ADA)
+    assert memory.episodic.get([first], scope=ADA)[0].doubt == Doubt.SOURCE_RETRACTED
     (second,) = memory.episodic.consolidate(ADA, summarize=summarize).summaries
-    assert [memory.episodic.get([key])[0].state for key in (first, second)] == [State.SUPERSEDED, State.LIVE]
-    assert memory.episodic.get([second])[0].text == "Summary: I want a refund"
+    assert [memory.episodic.get([key], scope=ADA)[0].state for key in (first, second)] == [State.SUPERSEDED, State.LIVE]
+    assert memory.episodic.get([second], scope=ADA)[0].text == "Summary: I want a refund"
     assert memory.episodic.consolidate(ADA, summarize=lambda _: "").summaries == ()
 
 
@@ -122,10 +122,10 @@ def test_the_audit_finds_what_was_planted_and_nothing_else(memory, clock):
     ]
     root = fact(memory, "Printer three is broken")
     orphan = fact(memory, "Buy a replacement", derived_from=[root.id])
-    memory.episodic.retract(root.id)
+    memory.episodic.retract(root.id, scope=ADA)
     late = fact(memory, "Voucher 77 can be used", expires_at=clock.now + timedelta(days=1))
     old = fact(memory, "Uses Windows", pinned=True)
-    memory.episodic.supersede(old.id, by=fact(memory, "Switched over to Debian").id)
+    memory.episodic.supersede(old.id, by=fact(memory, "Switched over to Debian").id, scope=ADA)
     silent = memory.episodic.record("🙂", scope=ADA, actor="ada", embed=False)
     clock.move(days=2)
 

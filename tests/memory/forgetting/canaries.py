@@ -106,8 +106,8 @@ def fill(memory: Memory, word: Canaries, scope: Scope) -> list[str]:
         )
     done = record(f"Ended as {word('event')}", scope=narrower, actor="ada", kind="outcome", outcome=word("outcome"))
     wrong = record(f"Never said {word('retracted')}", scope=scope, actor="ada", kind="fact")
-    event = memory.episodic.retract(wrong.id, actor=word("retractor"), reason=word("reason"))
-    memory.episodic.undo(event, reason=word("undo reason"))
+    event = memory.episodic.retract(wrong.id, scope=scope, actor=word("retractor"), reason=word("reason"))
+    memory.episodic.undo(event, scope=scope, reason=word("undo reason"))
     turns = memory.episodic.record_turns(
         [Turn(actor="ada", text=f"Turn {n} about {word('turn')}", entities=(word("turn entity"),)) for n in range(4)],
         scope=scope,

@@ -162,7 +162,7 @@ def test_what_a_forgotten_record_superseded_stands_again(memory):
     new = record(memory, "Ada lives in Rome", kind="fact", subject="home")
     chosen = record(memory, "Ada has a dog", kind="fact")
     other = record(memory, "Ada has a wolf", kind="fact")
-    memory.episodic.supersede(chosen, by=other, reason="because of a wolf")
+    memory.episodic.supersede(chosen, by=other, scope=ADA, reason="because of a wolf")
     assert texts(memory, ADA) == ["Ada lives in Rome", "Ada has a wolf"]
     memory.forget(scope=ADA, episodes=[new, other])
     assert sorted(texts(memory, ADA)) == ["Ada has a dog", "Ada lives in Oslo"]
