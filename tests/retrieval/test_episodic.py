@@ -146,11 +146,11 @@ def test_superseded_retracted_and_expired_records_never_take_a_slot(memory: Memo
     fact("Ada lives in Oslo", 9, subject="home")
     fact("Ada lives in Bergen", 2, subject="home")
     false = fact("Ada lives in Paris", 1)
-    memory.episodic.retract(false)
+    memory.episodic.retract(false, scope=ADA)
     fact("Ada lives in a tent", 1, expires_at=NOW - timedelta(hours=1))
     talk(memory, ("bo", "Where does Ada live now?"), ("ada", "I live in a houseboat"))
     (turn,) = [one for one in memory.episodic.timeline(ADA, kinds=["turn"]) if "houseboat" in one.text]
-    memory.episodic.retract(turn.id)
+    memory.episodic.retract(turn.id, scope=ADA)
 
     for neighbours in (0, 3):
         result = search(memory, "where Ada lives", limit=50, neighbours=neighbours)
