@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def found(self) -> bool:
-        """False when nothing relevant was found: no sentence holds a third of the question's words."""
+        """False when nothing relevant was found: no sentence holds two fifths of the question's words."""
         return bool(self.quotes)
 
     @property
@@ -42,8 +42,10 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The quotes, one a line, each with the number of its citation; empty when nothing was found."""
-        return "\n".join(f"{quote.text} [{number}]" for number, quote in enumerate(self.quotes, start=1))
+        """The quotes, one a line (line breaks in them made spaces), each with its number; empty when none fits."""
+        return "\n".join(
+            f"{' '.join(quote.text.split())} [{number}]" for number, quote in enumerate(self.quotes, start=1)
+        )
 
     @property
     def citations(self) -> tuple[Citation, ...]:

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from tercet.retrieval.context_records import ContextItem
     from tercet.settings import LexicalConfig
 
-LEAST_SHARED = 1 / 3
-"""Of the question's different words, that the best sentence must hold for the question to be answered at all."""
+LEAST_SHARED = 0.4
+"""Of the question's different words, that the best sentence must hold for the question to be answered at all.
+
+Chosen on 300 questions of XQuAD (English). On 300 others it lets 94 % be answered, and refuses 66 % once the paragraph
+that holds the answer is taken out of the ten that are found.
+"""
 LEAST_SCORE = 0.5
 """Of the best sentence's score, that any other quoted sentence must have."""
 
@@ -45,7 +49,7 @@ def best_passages(question: str, items: Sequence[ContextItem], *, lexical: Lexic
     """The sentences that share most with the question, at most ``limit``, in the order in which the context has them.
 
     Sentences are scored by BM25+ (Lv and Zhai, 2011), which stays positive in sets as small as these. None is taken
-    when the best has less than a third of the question's words, and never the same sentence twice. Working memory is
+    when the best has less than two fifths of the question's words, and never the same sentence twice. Working memory is
     state and no testimony: it is not quoted.
     """
     analyzer = Analyzer(lexical)

@@ -35,6 +35,24 @@ def test_an_answer_quotes_word_for_word_and_cites_the_exact_span(memory: Memory)
     assert answer.text.count("\n") == len(answer.citations) - 1
 
 
+def test_what_happened_is_quoted_too_and_has_no_document(memory: Memory) -> None:
+    ada = Scope(user="ada")
+    memory.episodic.record("The broker lost message 4711 again.", scope=ada, actor="ada")
+    answer = Agent("support", memory=memory).run_sync("Which message did the broker lose?", scope=ada)
+
+    (quote,) = [one for one in answer.quotes if one.provenance.store == "episodic"]
+    assert quote.citation is None
+    assert quote.source.startswith("episodic ")
+    assert "The broker lost message 4711 again. [" in answer.text
+    assert not Agent("support", memory=memory).run_sync("message 4711", scope=Scope(user="bob")).found
+
+
+def test_a_question_of_which_little_is_in_the_documents_gets_no_quote(memory: Memory) -> None:
+    answer = Agent("support", memory=memory).run_sync("Which volcano on Iceland has a key?", scope=Scope())
+    assert not answer.found
+    assert answer.context.items
+
+
 def test_a_question_about_nothing_in_the_documents_gets_no_quote(memory: Memory) -> None:
     answer = Agent("support", memory=memory).run_sync("zebra xylophone", scope=Scope())
 
