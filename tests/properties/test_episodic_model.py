@@ -168,7 +168,8 @@ class History(RuleBasedStateMachine):
         subject = subject if kind == "fact" else ""
         occurred_at = None if day is None else START + timedelta(days=day)
         expires_at = None if expires is None else self.now + timedelta(minutes=expires)
-        origins = tuple({self.pick(number).id for number in sources}) if self.model.records else ()
+        picked = [self.pick(number) for number in sources] if self.model.records else []
+        origins = tuple({one.id for one in picked if scope.sees(one.scope) or one.scope.sees(scope)})
         result = self.memory.episodic.record(
             text,
             scope=scope,
