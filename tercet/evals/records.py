@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal
 
 Loss = Literal["none", "write", "read", "compression"]
 """Where evidence went missing: not stored, stored but not retrieved, retrieved but not kept in the context."""
 
 DatasetKind = Literal["retrieval", "spans", "conversations"]
+
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""Judgements: by question id, then document id, the grade. 0 is judged and not relevant."""
+
+Run = Mapping[str, Mapping[str, float]]
+"""A ranking as TREC keeps it: by question id, then document id, the score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Span:
+    """A stretch of one document."""
+
+    uri: str
+    start: int
+    """Code points from the start of the document's text."""
+    end: int
+    """After the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
