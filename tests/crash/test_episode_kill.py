@@ -70,7 +70,7 @@ def check(folder: Path, acknowledged: list[list[str]]) -> None:
         for thread in range(THREADS):
             assert all(one.scope == scope_of(thread) for one in memory.episodic.timeline(scope_of(thread)))
         assert memory.episodic.consolidate(scope_of(0)).settled == 0
-        assert set(memory._open_vectors("episodic").ids()) == set(kept.values())
+        assert set(memory._indexes.open("episodic").ids()) == set(kept.values())
 
 
 @pytest.mark.timeout(120)

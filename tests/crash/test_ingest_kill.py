@@ -153,7 +153,7 @@ def content(memory: Memory) -> dict[str, list]:
         "LEFT JOIN embeddings e ON e.embed_key = c.embed_key ORDER BY d.uri, c.ordinal"
     )
     memory.claim()
-    index = memory._open_index()
+    index = memory._indexes.open("semantic")
     with memory.database.read() as connection:
         rows = connection.exec_driver_sql(query).all()
         everything: dict[str, list] = {
