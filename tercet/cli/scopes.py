@@ -71,8 +71,7 @@ def with_scope(command: Callable[..., None]) -> Callable[..., None]:
         for one in fields(Whose)
     ]
     shown: list[inspect.Parameter] = []
-    annotations = get_type_hints(command, include_extras=True)
-    for parameter in inspect.signature(command).parameters.values():
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
         shown += options if parameter.name == "whose" else [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
 
     @functools.wraps(command)
@@ -81,5 +80,5 @@ def with_scope(command: Callable[..., None]) -> Callable[..., None]:
         command(whose=whose, **given)
 
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # functions may have one; PEP 362
-    run.__annotations__ = {name: hint for name, hint in annotations.items() if name != "whose"} | hints
+    run.__annotations__ = {one.name: one.annotation for one in shown}
     return run
