@@ -65,7 +65,7 @@ def wrap_transactions() -> None:
             reach(f"{name}/inside")
         reach(f"{name}/after")
 
-    Database.write = write  # type: ignore[method-assign]
+    Database.write = write
 
 
 class DyingIndex:
@@ -118,7 +118,7 @@ def wrap_workers() -> None:
         original(self, settings)
         note(f"worker {self._process.pid}")
 
-    pool._WorkerProcess.greet = greet  # type: ignore[method-assign]
+    pool._WorkerProcess.greet = greet
 
 
 def use_small_batches() -> None:

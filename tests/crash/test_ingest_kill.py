@@ -67,21 +67,14 @@ POINTS = [
 """One at each step; ``put`` opens two transactions a batch, the second makes it live."""
 
 QUICK = {
-    "put/inside/1",
     "index.upsert/inside/1",
-    "index.upsert/after/1",
     "put/after/2",
     "index.delete/inside/1",
-    "drop_stale_points/inside/1",
     "put/inside/4",
-    "record/after/1",
-    "delete/inside/1",
     "delete/after/1",
     "index.set_sparse/inside/1",
     "collect_garbage/inside/1",
     "_save/after/1",
-    "index.set_dense/inside/1",
-    "_mark/after/2",
 }
 """Those that every run of the tests visits; the slow lane visits all of them, several times."""
 
