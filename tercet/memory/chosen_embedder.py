@@ -94,9 +94,9 @@ class ChosenEmbedder:
 
     def change(self, embedder: Embedder | None) -> bool:
         """Take another one (None: search by words only) and drop the vectors; False: the memory has it already."""
-        from sqlalchemy import delete, update  # noqa: PLC0415  # few processes change it
+        from sqlalchemy import delete, update  # few processes change it
 
-        from tercet.memory.schema import chunks, embeddings, episodes  # noqa: PLC0415
+        from tercet.memory.schema import chunks, embeddings, episodes
 
         record = _described(embedder)
         if record == self._stored():
@@ -134,7 +134,7 @@ def resolved(embedder: Embedder | str) -> Embedder | None:
         return embedder
     if embedder == LEXICAL_ONLY:
         return None
-    from tercet.models.embedding import resolve_embedder  # noqa: PLC0415
+    from tercet.models.embedding import resolve_embedder
 
     return resolve_embedder(embedder)
 

@@ -84,11 +84,11 @@ class VectorIndexes:
             if name in self._open:
                 self._open.pop(name).close()
             if self._qdrant is not None:
-                from tercet.memory.server import drop_server  # noqa: PLC0415
+                from tercet.memory.server import drop_server
 
                 drop_server(self._qdrant, f"tercet-{name}", api_key=self._api_key)
             else:
-                from tercet.memory.edge import drop_edge  # noqa: PLC0415
+                from tercet.memory.edge import drop_edge
 
                 drop_edge(self._path(name))
             return self.open(name)
@@ -101,11 +101,11 @@ class VectorIndexes:
     def _opened(self, name: str) -> VectorIndex:
         spec = IndexSpec(dimension=self._dimension(), integers=INTEGERS[name])
         if self._qdrant is not None:
-            from tercet.memory.server import open_server  # noqa: PLC0415
+            from tercet.memory.server import open_server
 
             with self._database.exclusive("collection", wait=True):  # one of several processes makes it
                 return open_server(self._qdrant, f"tercet-{name}", spec, api_key=self._api_key)
-        from tercet.memory.edge import open_edge  # noqa: PLC0415
+        from tercet.memory.edge import open_edge
 
         return open_edge(self._path(name), spec, durability=self._durability)
 

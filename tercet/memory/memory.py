@@ -63,10 +63,10 @@ class Memory:
         durability: Durability,
         clock: Callable[[], datetime],
     ) -> None:
-        from tercet.memory.episodic import EpisodicMemory  # noqa: PLC0415
-        from tercet.memory.ledger import Ledger  # noqa: PLC0415  # SQLAlchemy loads with the first memory, not with tercet
-        from tercet.memory.semantic import SemanticMemory  # noqa: PLC0415
-        from tercet.memory.working.memory import WorkingMemory  # noqa: PLC0415
+        from tercet.memory.episodic import EpisodicMemory
+        from tercet.memory.ledger import Ledger  # SQLAlchemy loads with the first memory, not with tercet
+        from tercet.memory.semantic import SemanticMemory
+        from tercet.memory.working.memory import WorkingMemory
 
         self.path = path
         """The folder; None where the database is a server."""
@@ -94,7 +94,7 @@ class Memory:
         self.workers: Workers | None = None
         """The processes that share the database; None: a folder belongs to one process."""
         if path is None:
-            from tercet.memory.workers import Workers  # noqa: PLC0415  # folders have no need of it
+            from tercet.memory.workers import Workers  # folders have no need of it
 
             self.workers = Workers(database)
         self.semantic: SemanticMemory = SemanticMemory(
@@ -159,7 +159,7 @@ class Memory:
             EmbedderMismatchError: Its vectors are of another model than ``embedder``.
             ConfigurationError: The arguments contradict each other or the memory.
         """
-        from tercet.memory.database import Database  # noqa: PLC0415
+        from tercet.memory.database import Database
 
         if (path is None) == (database is None):
             raise ConfigurationError(
@@ -200,7 +200,7 @@ class Memory:
             >>> with Memory.open("my-memory") as memory:  # doctest: +SKIP
             ...     memory.knows(Scope(tenant="acme", agent="planner"))
         """
-        from tercet.memory.scopes import visible_scopes  # noqa: PLC0415
+        from tercet.memory.scopes import visible_scopes
 
         with self.database.read() as connection:
             return bool(visible_scopes(connection, Scope.any(tenant=scope.tenant, agent=scope.agent)))
@@ -293,13 +293,13 @@ class Memory:
         return self._forgetting().finish(progress) or found
 
     def _recover_forgetting(self) -> None:
-        from tercet.memory.erasure import unfinished  # noqa: PLC0415
+        from tercet.memory.erasure import unfinished
 
         if unfinished(self.database) is not None:
             self._finished = self._forgetting().recover()
 
     def _forgetting(self) -> Forgetting:
-        from tercet.memory.forgetting import Forgetting  # noqa: PLC0415  # few processes forget
+        from tercet.memory.forgetting import Forgetting  # few processes forget
 
         return Forgetting(self, embedded_index=self._indexes.embedded)
 
@@ -333,7 +333,7 @@ class Memory:
         Example:
             >>> report = memory.export("ada.jsonl", scope=Scope.any(tenant="acme", user="ada"))  # doctest: +SKIP
         """
-        from tercet.memory.portable import export_records  # noqa: PLC0415  # few processes export
+        from tercet.memory.portable import export_records  # few processes export
 
         return export_records(self, target, scope=scope, vectors=vectors, overwrite=overwrite, progress=progress)
 
@@ -365,7 +365,7 @@ class Memory:
         Example:
             >>> report = memory.import_("ada.jsonl", scope=Scope.any(tenant="acme"))  # doctest: +SKIP
         """
-        from tercet.memory.portable import import_records  # noqa: PLC0415  # few processes import
+        from tercet.memory.portable import import_records  # few processes import
 
         return import_records(self, source, scope=scope, embed=embed, progress=progress)
 
@@ -381,7 +381,7 @@ class Memory:
             if self._claimed:
                 return
             if self.path is not None:
-                from tercet.memory.lock import FolderLock  # noqa: PLC0415
+                from tercet.memory.lock import FolderLock
 
                 self._lock = FolderLock(self.path)
                 self._lock.acquire()
