@@ -124,7 +124,7 @@ class Timed:
         self._embedder = embedder
         self.wall = self.cpu = 0.0
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:

@@ -329,7 +329,7 @@ def main() -> None:
         + "    MB/s  us/short"
     )
     for name, row in rows.items():
-        cells = "".join(f"{row[kind]['over']:>8.1%} /{row[kind]['under']:>6.2%}" for kind in (*KINDS, *ELSEWHERE))  # type: ignore[index]
+        cells = "".join(f"{row[kind]['over']:>8.1%} /{row[kind]['under']:>6.2%}" for kind in (*KINDS, *ELSEWHERE))
         print(f"{name:40}{cells}{row['MB/s']:>8}{row['us a short text']:>10}")
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

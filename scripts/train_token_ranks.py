@@ -149,7 +149,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.packages:
         places = {source.place for source in SOURCES}
-        print(*sorted(place for place in places if ":" not in place))  # noqa: T201
+        print(*sorted(place for place in places if ":" not in place))
         return
     begin = time.perf_counter()
     tokenizer, tokens = train(texts(arguments.packages_at, arguments.data), arguments.size)
@@ -157,7 +157,7 @@ def main() -> None:
     difference = differences(tokenizer, tokens, samples)
     kept = [token for token in tokens if keep(token)]
     arguments.out.write_bytes(pack_ranks(kept))
-    print(  # noqa: T201
+    print(
         f"{len(kept)} ranks, {arguments.out.stat().st_size} bytes, {time.perf_counter() - begin:.0f} s; "
         f"tiktoken and tokenizers differ by {difference:.5%} of the tokens"
     )

@@ -151,12 +151,12 @@ def query(options: argparse.Namespace, workers: Workers, folder: Path) -> Facts:
 
 
 def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Facts:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     sys.path.append(str(Path(__file__).resolve().parents[1]))
-    from retrieval_quality import interval, ndcg  # noqa: PLC0415 - needs the test requirements
+    from retrieval_quality import interval, ndcg  # needs the test requirements
 
-    from tercet.evals.datasets import load_beir  # noqa: PLC0415
+    from tercet.evals.datasets import load_beir
 
     facts: Facts = {"interval": f"95 % percentile bootstrap over queries, {RESAMPLES} resamples, paired", "sets": {}}
     for name in options.sets:
@@ -188,7 +188,7 @@ def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Fact
 
 
 def computes_bfloat16() -> bool:
-    from tercet.models.sentence_transformers import computes_bfloat16 as computes  # noqa: PLC0415
+    from tercet.models.sentence_transformers import computes_bfloat16 as computes
 
     return computes()
 
@@ -235,7 +235,7 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    from tercet.models.weights import locate  # noqa: PLC0415
+    from tercet.models.weights import locate
 
     options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker is ended too

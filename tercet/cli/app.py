@@ -104,7 +104,7 @@ def _unexpected(error: Exception, *, as_json: bool) -> int:
         if as_json:
             _report("UsageError", error.format_message(), "Add --help to see the options.", as_json=True)
         else:
-            error.show()  # type: ignore[attr-defined]
+            error.show()  # type: ignore[attr-defined]  # comes with the other
         return REFUSED
     if os.environ.get("TERCET_TRACEBACK"):
         typer.echo(traceback.format_exc(), err=True)

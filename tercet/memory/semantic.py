@@ -7,6 +7,7 @@ and fuses them.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +15,14 @@ from sqlalchemy import bindparam, func, select
 
 from tercet.memory.chunk_rows import read_text
 from tercet.memory.database import chunks, corpora, documents, embeddings, versions
+from tercet.memory.nearest import certain, known_terms, lexical_query
 from tercet.memory.points import batches
 from tercet.memory.schema import addresses
 from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
 from tercet.memory.vectorizing import Vectorizer
-from tercet.memory.vectors import Neighbor, SparseVector
 from tercet.memory.writing import SemanticWriter
-from tercet.models.lexical import TermCounts, bucket_length, idf, term_id
+from tercet.models.lexical import TermCounts, bucket_length, term_id
 from tercet.records import Chunk, DocumentFilter, Progress
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from tercet.memory.database import Database
     from tercet.memory.stored import NewVersion
-    from tercet.memory.vectors import VectorIndex
+    from tercet.memory.vectors import Neighbor, VectorIndex
     from tercet.memory.workers import Workers
     from tercet.models.embedding import Embedder
     from tercet.settings import LexicalConfig
@@ -151,18 +152,10 @@ class SemanticMemory:
         if selection.empty or not terms:
             return LexicalCandidates(candidates=[], idf={})
         frequency = self._document_frequencies([term_id(term) for term in terms], selection)
-        weights = {
-            term: idf(frequency[term_id(term)], selection.chunks) for term in terms if term_id(term) in frequency
-        }
+        weights = known_terms(terms, frequency, selection.chunks)
         if not weights:
             return LexicalCandidates(candidates=[], idf={})
-        by_id: dict[int, float] = {}
-        for term, weight in weights.items():
-            by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight * terms[term]
-        indices = sorted(by_id)
-        query = SparseVector(
-            np.array(indices, dtype=np.uint32), np.array([by_id[index] for index in indices], dtype=np.float32)
-        )
+        query = lexical_query(terms, weights)
 
         def nearest(count: int) -> list[Neighbor]:
             return self._index().nearest_sparse(query, limit=count, where=selection.where)
@@ -189,19 +182,10 @@ class SemanticMemory:
             return {int(term): int(count) for term, count in connection.exec_driver_sql(query)}
 
     def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: Selection) -> list[Candidate]:
-        """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included."""
-        count = limit + (TIED if selection.settled else SLACK)
-        while True:
-            found = nearest(count)
-            rows = self._live_rows([neighbor.id for neighbor in found], selection)
-            ordered = sorted((-score, *rows[row], row) for row, score in found if row in rows)
-            live = [Candidate(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered]
-            exhausted = len(found) < count
-            if exhausted or (len(live) > limit and live[limit - 1].score > found[-1].score):
-                return live[:limit]
-            count *= 4
+        slack = TIED if selection.settled else SLACK
+        return certain(nearest, partial(self._live_rows, selection), Candidate, limit=limit, slack=slack)
 
-    def _live_rows(self, rows: Sequence[int], selection: Selection) -> Mapping[int, tuple[str, bool]]:
+    def _live_rows(self, selection: Selection, rows: Sequence[int]) -> Mapping[int, tuple[str, bool]]:
         """Chunk id, and whether its vector is in the index, of the rows that are live.
 
         While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id for

@@ -134,9 +134,9 @@ class _Model:
     def __init__(self, folder: Path, dtype: Dtype, max_tokens: int) -> None:
         with _quiet():
             try:
-                import torch  # noqa: PLC0415
-                from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-                from tokenizers import Tokenizer  # noqa: PLC0415
+                import torch
+                from sentence_transformers import SentenceTransformer
+                from tokenizers import Tokenizer
 
                 self._torch = torch
                 self._model = SentenceTransformer(

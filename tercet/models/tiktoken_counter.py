@@ -145,7 +145,7 @@ def _own_encoding() -> tiktoken.Encoding:
 
 @cache
 def _load_own() -> tiktoken.Encoding:
-    import tiktoken  # noqa: PLC0415
+    import tiktoken
 
     try:
         ranks = unpack_ranks(RANKS_FILE.read_bytes())
@@ -157,7 +157,7 @@ def _load_own() -> tiktoken.Encoding:
 
 
 def _published_encoding(name: str) -> tiktoken.Encoding:
-    import tiktoken  # noqa: PLC0415
+    import tiktoken
 
     try:
         return tiktoken.get_encoding(name)

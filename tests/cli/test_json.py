@@ -62,7 +62,7 @@ def test_every_command_has_a_documented_document() -> None:
         "restore",
         "worker",
     }
-    of_memory = {"list", "show", "timeline", "audit", "forget", "export", "import"}
+    of_memory = {"list", "show", "timeline", "audit", "export", "import"}
 
     assert set(DOCUMENTED) == commands | {f"memory-{name}" for name in of_memory} | {"error"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,9 +34,10 @@ class Task(BaseModel):
     rule: str
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memory]:
-    with Memory.open(tmp_path / "memory", embedder=HashEmbedder(), clock=lambda: NOW) as opened:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled") / "memory"
+    with opened_at(folder) as opened:
         ingest(
             documents=[Document(uri="keys.md", text=KEYS, title="Keys"), Document(uri="queues.md", text=QUEUES)],
             into=opened,
@@ -65,7 +67,19 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
             scope=ADA,
             conversation="c1",
         )
+    return folder
+
+
+@pytest.fixture
+def memory(filled: Path, tmp_path: Path) -> Iterator[Memory]:
+    """A copy of its own, for tests that write too."""
+    shutil.copytree(filled, tmp_path / "memory")
+    with opened_at(tmp_path / "memory") as opened:
         yield opened
+
+
+def opened_at(folder: Path) -> Memory:
+    return Memory.open(folder, embedder=HashEmbedder(), clock=lambda: NOW)
 
 
 def test_each_store_has_its_section_and_each_item_its_label(memory: Memory) -> None:

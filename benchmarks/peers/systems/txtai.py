@@ -24,7 +24,7 @@ def watch(watch: Watch) -> None:
     HFVectors.encode = watch.wrap(HFVectors.encode)
 
 
-def _embeddings(settings: Settings, **options: Any) -> Embeddings:  # noqa: ANN401
+def _embeddings(settings: Settings, **options: Any) -> Embeddings:
     if settings.dtype != "float32":
         options["vectors"] = {"dtype": getattr(torch, settings.dtype)}
     return Embeddings(path=str(settings.model), gpu=False, **options)

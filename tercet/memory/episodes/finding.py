@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import func, select, text
 
 from tercet.memory.episodes.drafts import microseconds
@@ -17,16 +17,18 @@ from tercet.memory.episodes.records import (
     EpisodeSelection,
     State,
 )
+from tercet.memory.nearest import certain, known_terms, lexical_query
 from tercet.memory.points import batches
 from tercet.memory.schema import episode_entities, episode_frequencies, episode_names, episode_scopes, episodes
 from tercet.memory.scopes import visible_scopes
-from tercet.memory.vectors import AnyOf, Between, Condition, SparseVector, VectorFilter
-from tercet.models.lexical import TermCounts, idf, term_id
+from tercet.memory.vectors import AnyOf, Between, Condition, VectorFilter
+from tercet.models.lexical import TermCounts, term_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    import numpy as np
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -143,16 +145,10 @@ class EpisodeFinder:
         if selection.empty or not terms:
             return EpisodeCandidates(candidates=[], idf={})
         frequency = self._frequencies([term_id(term) for term in terms], selection.scopes)
-        weights = {term: idf(frequency[term_id(term)], selection.total) for term in terms if term_id(term) in frequency}
+        weights = known_terms(terms, frequency, selection.total)
         if not weights:
             return EpisodeCandidates(candidates=[], idf={})
-        by_id: dict[int, float] = {}
-        for term, weight in weights.items():
-            by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight * terms[term]
-        indices = sorted(by_id)
-        query = SparseVector(
-            np.array(indices, dtype=np.uint32), np.array([by_id[index] for index in indices], dtype=np.float32)
-        )
+        query = lexical_query(terms, weights)
 
         def nearest(count: int) -> list[Neighbor]:
             return self._index().nearest_sparse(query, limit=count, where=selection.where)
@@ -185,18 +181,9 @@ class EpisodeFinder:
     def _certain(
         self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: EpisodeSelection
     ) -> list[EpisodeCandidate]:
-        """Ask for ever more neighbours until ``limit`` allowed ones are certain, ties at the end included."""
-        count = limit + SLACK
-        while True:
-            found = nearest(count)
-            rows = self._allowed([neighbor.id for neighbor in found], selection)
-            ordered = sorted((-score, *rows[row], row) for row, score in found if row in rows)
-            allowed = [EpisodeCandidate(row, key, -score, embedded) for score, key, embedded, row in ordered]
-            if len(found) < count or (len(allowed) > limit and allowed[limit - 1].score > found[-1].score):
-                return allowed[:limit]
-            count *= 4
+        return certain(nearest, partial(self._allowed, selection), EpisodeCandidate, limit=limit, slack=SLACK)
 
-    def _allowed(self, rows: Sequence[int], selection: EpisodeSelection) -> dict[int, tuple[str, bool]]:
+    def _allowed(self, selection: EpisodeSelection, rows: Sequence[int]) -> dict[int, tuple[str, bool]]:
         """Id, and whether its vector is indexed, of the rows that the database says may be found."""
         allowed: dict[int, tuple[str, bool]] = {}
         if not rows:
@@ -244,7 +231,7 @@ class EpisodeFinder:
             for some in batches(rows, 1_000):
                 query = _AROUND.format(reach=int(reach), rows=",".join(str(int(row)) for row in some))
                 pairs.extend((here, near) for here, near in connection.exec_driver_sql(query))
-        allowed = self._allowed(sorted({near for _, near in pairs}), selection)
+        allowed = self._allowed(selection, sorted({near for _, near in pairs}))
         found: dict[int, list[int]] = {row: [] for row in rows}
         for here, near in pairs:
             if near in allowed and near != here:
