@@ -2,8 +2,8 @@
 
     python benchmarks/golden_noise.py --data ../shared/data [--json benchmarks/results/golden_noise.json]
 
-Where true labels exist, 50 configurations of BM25 (5 values of k1, 5 of b, with and without stemming and stop words) are
-ranked by nDCG@10 on pseudo-queries and on true ones. Kendall's tau-b says how well the two orders agree; "ceiling" is
+Where true labels exist, 50 configurations of BM25 (5 values of k1, 5 of b, with and without stemming and stop words)
+are ranked by nDCG@10 on pseudo-queries and on true ones. Kendall's tau-b says how well the two orders agree; "ceiling" is
 the mean tau between the two halves of 20 random splits of the true queries: no other set of as many queries can be
 expected to agree better. "regret" is what the configuration that the pseudo-queries choose loses on the true queries
 against the best. "held out" has the words of the pseudo-queries blanked in the corpus, "in place" has not.
@@ -160,7 +160,8 @@ def agreement(data: Path, name: str, language: str, limit: int) -> dict[str, Any
     in_place = measured(dataset.documents, asked, language)
     means = true.mean(axis=1)
     doubt = label_doubt(questions)
-    groups = {"all": list(range(len(questions)))}
+    sure = [number for number, one in enumerate(questions) if not one.alternatives]
+    groups = {"all": list(range(len(questions))), "without doubt": sure}
     for kind in doubt:
         groups[kind] = [number for number, one in enumerate(questions) if one.slices["kind"] == kind]
     rows = {}

@@ -45,7 +45,7 @@ class CorpusDocument(NamedTuple):
     text: str
     sections: tuple[CorpusSection, ...]
     code: bool
-    """Whether it is the source of a program, or may be."""
+    """Whether it is the source of a program, by the suffix of its uri."""
 
     @property
     def document(self) -> Document:
@@ -95,7 +95,7 @@ def _from_document(document: Document) -> CorpusDocument:
     named = format_of(document.uri)
     if named in {None, "text", "docx", "pdf"}:
         whole = CorpusSection((), "", 0, 0, 0, len(document.text))
-        return CorpusDocument(document.uri, document.title, document.text, (whole,), named is None)
+        return CorpusDocument(document.uri, document.title, document.text, (whole,), False)
     parsed = parse(document.text.encode("utf-8", "replace"), name=document.uri)
     return _parsed(document.uri, parsed, title=document.title)
 
