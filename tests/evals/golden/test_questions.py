@@ -218,6 +218,7 @@ def test_a_copy_of_the_target_is_an_alternative() -> None:
 
 
 def test_a_memory_gives_the_questions_of_the_folder_it_was_made_from(docs: Path, tmp_path: Path) -> None:
+    (docs / "bad.pdf").unlink()
     with Memory.open(tmp_path / "memory", embedder=None) as memory:
         ingest(docs, into=memory)
         kept = golden_questions(memory, kinds=["heading", "faq", "link"])
