@@ -219,7 +219,7 @@ def test_a_copy_of_the_target_is_an_alternative() -> None:
 
 def test_a_memory_gives_the_questions_of_the_folder_it_was_made_from(docs: Path, tmp_path: Path) -> None:
     (docs / "bad.pdf").unlink()
-    with Memory.open(tmp_path / "memory", embedder=None) as memory:
+    with Memory.open(tmp_path / "memory", embedder="none") as memory:
         ingest(docs, into=memory)
         kept = golden_questions(memory, kinds=["heading", "faq", "link"])
 
@@ -246,6 +246,25 @@ def test_code_marks_and_emphasis_are_no_part_of_a_query_but_underscores_in_names
     (question,) = golden_questions([Document(uri="a.md", text=text)], kinds=["heading"])
 
     assert question.query == "Using the model_title_generator of pydantic"
+
+
+HOSTILE = {
+    "spaces in a comment": ("a.rs", "//" + " " * 200_000 + "x\nfn a() {}\n"),
+    "open links": ("a.md", "# A\n\n## " + "[](" * 100_000 + "\n\n" + "[](" * 100_000 + "?\n"),
+    "open links in an item": ("a.md", "# A\n\n- " + "[](" * 100_000 + "?\n"),
+    "many questions": ("a.md", "# A\n\n" + "- Why is it so?\n" * 20_000),
+    "open docstrings": ("a.js", 'def a():\n    """\n' * 10_000),
+    "marks only": ("a.md", "# A\n\n## " + "*`_" * 100_000 + "\n\nText.\n"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_texts_end(name: str) -> None:
+    uri, text = HOSTILE[name]
+
+    found = golden_questions([Document(uri=uri, text=text)])
+
+    assert len(found) <= 1
 
 
 @pytest.mark.slow
