@@ -52,8 +52,8 @@ class DefaultCounter:
     """An upper estimate of the tokens of current models, from ranks that ship with Tercet: nothing is downloaded.
 
     Beside o200k_base it counts 9 to 14 % more on English, most code and JSON, 19 % on C++ headers, and 29 to 55 % on
-    German, Chinese and emoji; at most 0.9 % of samples count less, and 2.7 % of one kind of manual. ``docs/performance.md`` has the table.
-    Safe to share between threads. Loading takes about 0.1 s, once in a process.
+    German, Chinese and emoji; at most 1 % of samples count less, but 2.7 % of one kind of manual.
+    ``docs/performance.md`` has the table. Safe to share between threads. Loading takes about 0.1 s, once in a process.
 
     Example:
         >>> DefaultCounter().count("Keys rotate every 90 days.") >= 7
