@@ -10,7 +10,7 @@ import math
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from tercet.errors import InputError
 from tercet.memory.database import attributes, corpora, documents, versions
@@ -28,26 +28,16 @@ if TYPE_CHECKING:
 
 EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 
-_STATE = (
-    "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'pending') OR EXISTS (SELECT 1 FROM stale_points)"
-    " OR EXISTS (SELECT 1 FROM chunks WHERE embedded IS {false}), (SELECT count(*) FROM corpora)"
-)
-"""Whether anything is unfinished, and how many corpora there are; as text, because every search asks."""
-
 _CORPORA = (
-    select(
-        corpora.c.id,
-        corpora.c.name,
-        corpora.c.tenant,
-        corpora.c.version,
-        corpora.c.chunks,
-        corpora.c.length_total,
-        corpora.c.length_bucket,
-        corpora.c.reweighing,
-    )
-    .where(corpora.c.tenant.in_(bindparam("tenants", expanding=True)))
-    .order_by(corpora.c.id)
+    "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'pending') OR EXISTS (SELECT 1 FROM stale_points)"
+    " OR EXISTS (SELECT 1 FROM chunks WHERE embedded IS {false}), (SELECT count(*) FROM corpora),"
+    " id, name, tenant, version, chunks, length_total, length_bucket, reweighing"
+    " FROM corpora WHERE tenant IN ('', {tenant}) ORDER BY id"
 )
+"""Whether anything is unfinished, how many corpora there are, and those that a tenant sees.
+
+As text, because every search asks, and building a statement costs more than running it.
+"""
 
 
 def day_number(day: date) -> int:
@@ -57,12 +47,18 @@ def day_number(day: date) -> int:
 
 def resolve(connection: Connection, where: DocumentFilter) -> Selection:
     """Find the corpora and documents that a filter allows."""
-    rows = _corpora(connection, where)
+    sqlite = connection.dialect.name == "sqlite"
+    query = _CORPORA.format(false="0" if sqlite else "false", tenant="?" if sqlite else "%s")
+    found = connection.exec_driver_sql(query, (where.tenant or "",)).all()
+    rows = tuple(
+        row
+        for row in (CorpusRow(*columns) for _, _, *columns in found)
+        if (not where.corpus or row.name in where.corpus) and (where.version is None or row.version == where.version)
+    )
     conditions = document_conditions(where)
     if not rows:
         return Selection(corpora=())
-    false = "0" if connection.dialect.name == "sqlite" else "false"
-    unsettled, total = connection.exec_driver_sql(_STATE.format(false=false)).one()
+    unsettled, total, *_ = found[0]
     ids = [row.id for row in rows]
     if not conditions:
         restricted = VectorFilter(must=(AnyOf("corpus", ids),)) if len(rows) < total else None
@@ -96,15 +92,6 @@ def resolve(connection: Connection, where: DocumentFilter) -> Selection:
         )
     must = (AnyOf("document", matching),)
     return Selection(corpora=rows, where=VectorFilter(must=must), documents=tuple(matching), settled=not unsettled)
-
-
-def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, ...]:
-    rows = connection.execute(_CORPORA, {"tenants": ["", where.tenant] if where.tenant else [""]})
-    return tuple(
-        CorpusRow(*row)
-        for row in rows
-        if (not where.corpus or row.name in where.corpus) and (where.version is None or row.version == where.version)
-    )
 
 
 def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:

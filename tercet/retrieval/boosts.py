@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from tercet.memory.episodes.drafts import moment_of
 from tercet.retrieval.days import lies_in
-from tercet.retrieval.episodic_records import Boost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from tercet.memory.episodes.records import EpisodePlace
     from tercet.retrieval.days import Span
+    from tercet.retrieval.episodic_records import Boost
     from tercet.settings import EpisodicConfig
 
 Factors = tuple[float, float, float, float, float]
