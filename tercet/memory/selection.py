@@ -10,10 +10,10 @@ import math
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from tercet.errors import InputError
-from tercet.memory.database import attributes, corpora, documents, versions
+from tercet.memory.database import attributes, documents, versions
 from tercet.memory.points import batches
 from tercet.memory.stored import CorpusRow, Selection
 from tercet.memory.vectors import AnyOf, VectorFilter
@@ -63,35 +63,30 @@ def resolve(connection: Connection, where: DocumentFilter) -> Selection:
     if not conditions:
         restricted = VectorFilter(must=(AnyOf("corpus", ids),)) if len(rows) < total else None
         return Selection(corpora=rows, where=restricted, settled=not unsettled)
+    inside, matching = documents.c.corpus_id.in_(ids), and_(*conditions)
+    # Counting vectors takes the documents, but none is missing while nothing is unfinished.
+    chosen = tuple(_document_ids(connection, and_(inside, matching))) if unsettled else None
     if not (where.ranges or where.paths or where.as_of):  # the index can tell by itself
         equal = tuple(
             AnyOf("attribute", [attribute_mark(key, one) for one in _values(value)])
             for key, value in where.equals.items()
         )
-        matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions)) if unsettled else None
-        return Selection(
-            corpora=rows,
-            where=VectorFilter(must=(AnyOf("corpus", ids), *equal)),
-            documents=None if matching is None else tuple(matching),
-            settled=not unsettled,
+        restricted = VectorFilter(must=(AnyOf("corpus", ids), *equal))
+        return Selection(corpora=rows, where=restricted, documents=chosen, settled=not unsettled)
+    counts = select(func.count(), func.count().filter(matching)).where(inside, documents.c.live_version.is_not(None))
+    present, kept = connection.execute(counts).one()
+    if not kept:
+        return Selection(corpora=rows, documents=(), settled=not unsettled)
+    if kept * 2 > present:  # the shorter list is the cheaper check
+        others = _document_ids(connection, and_(inside, not_(matching)))
+        restricted = VectorFilter(
+            must=(AnyOf("corpus", ids),) if len(rows) < total else (),
+            must_not=(AnyOf("document", others),) if others else (),
         )
-    matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions))
-    total = connection.execute(
-        select(func.count()).select_from(documents).where(documents.c.corpus_id.in_(ids))
-    ).scalar_one()
-    must: tuple[AnyOf, ...] = (AnyOf("corpus", ids),)
-    if len(matching) * 2 > total:  # the shorter list is the cheaper check
-        wanted = set(matching)
-        others = [key for key in _document_ids(connection, documents.c.corpus_id.in_(ids)) if key not in wanted]
-        must_not = (AnyOf("document", others),) if others else ()
-        return Selection(
-            corpora=rows,
-            where=VectorFilter(must=must, must_not=must_not),
-            documents=tuple(matching),
-            settled=not unsettled,
-        )
-    must = (AnyOf("document", matching),)
-    return Selection(corpora=rows, where=VectorFilter(must=must), documents=tuple(matching), settled=not unsettled)
+    else:
+        found_ids = _document_ids(connection, and_(inside, matching)) if chosen is None else chosen
+        restricted = VectorFilter(must=(AnyOf("document", found_ids),))
+    return Selection(corpora=rows, where=restricted, documents=chosen, settled=not unsettled)
 
 
 def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
