@@ -7,7 +7,8 @@ and fuses them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sqlalchemy import func, select
@@ -66,6 +67,9 @@ _LOAD = (
     " LEFT JOIN addresses ON addresses.version_id = versions.id"
     " WHERE versions.state = 'live' AND chunks.id IN ({})"
 )
+
+_candidate = cast("Callable[[tuple[int, str, float, bool]], Candidate]", partial(tuple.__new__, Candidate))
+"""From a tuple, in a quarter of the time that naming the fields takes: a search makes hundreds."""
 
 _PLACE = (chunks.c.id, chunks.c.start, chunks.c.end)
 _PAGE = 32
@@ -184,10 +188,10 @@ class SemanticMemory:
             found = nearest(count)
             rows = self._live_rows([neighbor.id for neighbor in found], selection)
             ordered = sorted([(-score, *rows[row], row) for row, score in found if row in rows])
-            live = [Candidate(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered]
             exhausted = len(found) < count
-            if exhausted or (len(live) > limit and live[limit - 1].score > found[-1].score):
-                return live[:limit]
+            if exhausted or (len(ordered) > limit and -ordered[limit - 1][0] > found[-1].score):
+                best = [(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered[:limit]]
+                return list(map(_candidate, best))
             count *= 4
 
     def _live_rows(self, rows: Sequence[int], selection: Selection) -> Mapping[int, tuple[str, bool]]:

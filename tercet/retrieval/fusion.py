@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from tercet.records import LegExplanation
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from tercet.memory.stored import Candidate
     from tercet.settings import Fusion
@@ -47,6 +48,10 @@ class FusedChunk(NamedTuple):
     row: int
     chunk_id: str
     score: float
+
+
+_fused = cast("Callable[[tuple[int, str, float]], FusedChunk]", partial(tuple.__new__, FusedChunk))
+"""From a tuple, in a quarter of the time that naming the fields takes."""
 
 
 class Ranking(NamedTuple):
@@ -112,22 +117,23 @@ def fuse(legs: Sequence[Leg], *, method: Fusion = "dbsf", rrf_k: int = 60) -> Ra
     without_vector: set[int] = set()
     order: list[list[int]] = []
     normalized: list[dict[int, float]] = []
+    greatest = 0.0
     for leg in legs:
         ranked = sorted([(-score, chunk_id, row) for row, chunk_id, score, _ in leg.candidates])
         rows = [row for _, _, row in ranked]
         values = normalize([-score for score, _, _ in ranked], method, rrf_k=rrf_k)
         order.append(rows)
         normalized.append(dict(zip(rows, values, strict=True)))
+        greatest = max(greatest, values[0] if values else 0.0)  # they come best first
         names.update([(row, chunk_id) for _, chunk_id, row in ranked])
         without_vector.update([row for row, _, _, has_vector in leg.candidates if not has_vector])
     # A vector may have come between the two queries: what the dense leg returned, it judged.
     without_vector.difference_update(*(rows for leg, rows in zip(legs, order, strict=True) if leg.name == "dense"))
-    greatest = max((max(found.values()) for found in normalized if found), default=0.0)
     if greatest > 1:
         normalized = [{row: value / greatest for row, value in found.items()} for found in normalized]
     scores = _means(names, legs, normalized, without_vector)
     ordered = sorted([(-score, names[row], row) for row, score in scores.items()])
-    chunks = [FusedChunk(row, chunk_id, -score) for score, chunk_id, row in ordered]
+    chunks = list(map(_fused, [(row, chunk_id, -score) for score, chunk_id, row in ordered]))
     return Ranking(chunks, legs, order, normalized, frozenset(without_vector))
 
 
