@@ -424,7 +424,7 @@ def _reach(connection: Connection, here: Row[*tuple[Any, ...]], step: int) -> Ro
             return last
 
 
-def _stored(values: Row[Any]) -> StoredChunk:
+def _stored(values: Sequence[Any]) -> StoredChunk:
     """A row of ``_LOAD``."""
     row, key, text, start, end, title, path, kind, lead, anchor, line_start, line_end, tokens, terms, *version = values
     document_title, metadata, trust, uri, corpus, corpus_version, tenant, length_bucket, url = version

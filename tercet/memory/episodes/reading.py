@@ -157,7 +157,7 @@ def contents(
 
     Vectors by key, in two steps: a join would begin at all vectors of the fingerprint.
     """
-    found: list[Row[Any]] = []
+    found: list[Sequence[Any]] = []
     for some in batches(list(rows)):
         found.extend(connection.exec_driver_sql(_CONTENTS.format(",".join(map(str, map(int, some))))).all())
     known = load_vectors(connection, fingerprint, [bytes(key) for _, _, key in found]) if fingerprint else {}
