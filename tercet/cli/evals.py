@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercet.cli.options import AsJson
+from tercet.cli.options import AsJson  # noqa: TC001  # the option parser reads annotations at run time
 from tercet.cli.output import note, print_json, printable
 from tercet.errors import ConfigurationError
 

@@ -59,8 +59,8 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str, y_labe
         x = f"{x_place(tick):.1f}"
         parts.append(element("text", _tick(tick), x=x, y=HEIGHT - BOTTOM + 18, text_anchor="middle"))
     parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, class_="axis"))
-    parts.append(element("text", x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, text_anchor="middle"))
-    parts.append(element("text", y_label, x=0, y=13))
+    parts.append(element("text", _short(x_label, 40), x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, text_anchor="middle"))
+    parts.append(element("text", _short(y_label, 24), x=0, y=13))
     for place, (name, one) in enumerate(series.items()):
         parts.append(_curve(name, one, x_place, y_place, second=place == 1, named=len(series) > 1))
     return element("svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
