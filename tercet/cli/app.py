@@ -49,7 +49,7 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ask, forget, ingest, maintain, memory, search, worker
+    from tercet.cli import archive, ask, evals, forget, ingest, maintain, memory, search, worker
 
     for command in (
         ingest.ingest,
@@ -66,6 +66,7 @@ def _register() -> None:
     ):
         app.command()(command)
     app.add_typer(memory.memory_app, name="memory")
+    app.add_typer(evals.eval_app, name="eval")
 
 
 _register()
