@@ -127,9 +127,7 @@ def test_processes_share_one_file(tmp_path: Path) -> None:
     assert cached.embedded == 0
 
 
-def test_the_default_file_lies_in_the_cache_folder_of_the_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_file_lies_in_the_cache_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
