@@ -9,30 +9,17 @@ line.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tercet.errors import InputError, SourceError
+from tercet.evals.datasets.records import RetrievalDataset
 from tercet.records import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 QRELS_HEADER = ("query-id", "corpus-id", "score")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrievalDataset:
-    """Documents, and queries with the documents that answer them."""
-
-    name: str
-    documents: tuple[Document, ...]
-    """In the order of the file; ``uri`` is the document's id."""
-    queries: Mapping[str, str]
-    """Text by query id: every query that the split judges, and no other."""
-    qrels: Mapping[str, Mapping[str, int]]
-    """By query id, then document id: the grade. 0 means judged and not relevant."""
 
 
 def load_beir(folder: str | Path, *, split: str = "test", queries: str = "queries.jsonl") -> RetrievalDataset:
