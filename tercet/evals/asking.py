@@ -55,7 +55,7 @@ def ask(
                 then(key, text, found)
         except FATAL:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is listed, and the other questions count
+        except Exception as error:  # whatever it is, it is listed, and the other questions count
             answers.errors[key] = f"{type(error).__name__}: {error}"
         else:
             answers.found[key] = found

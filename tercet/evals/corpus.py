@@ -67,9 +67,7 @@ class Stored:
 
 def ingest_key(configuration: EvalConfiguration) -> str:
     """Hash of the settings that a memory is made with: configurations of one key can share one."""
-    return fingerprint(
-        configuration.embedder, configuration.chunker, configuration.chunking, configuration.lexical
-    )
+    return fingerprint(configuration.embedder, configuration.chunker, configuration.chunking, configuration.lexical)
 
 
 @contextmanager
@@ -145,7 +143,7 @@ def _refuse_other_settings(memory: Memory, configuration: EvalConfiguration) -> 
         other.append("chunker")
     if other:
         raise ConfigurationError(
-            f"the memory {memory.path} was made with its own {' and '.join(other)}, which cannot be measured otherwise.",
+            f"the memory {memory.path} was made with its own {' and '.join(other)}; that cannot be varied.",
             remedy="Leave these settings out, or name the documents themselves: --documents FOLDER.",
         )
 
@@ -157,7 +155,7 @@ def _hash_files(source: Path) -> str:
     for file in files:
         whole.update(sha256(str(file.relative_to(source)).encode("utf-8", "surrogatepass")).digest())
         with file.open("rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):  # noqa: B023  # read at once
+            for block in iter(lambda: stream.read(1 << 20), b""):
                 whole.update(block)
         whole.update(b"\0end")
     return whole.hexdigest()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tercet.evals.records import Span
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tercet.evals.records import Loss
+    from tercet.evals.records import Loss, Span
 
 DEFAULT_BUDGETS = (128, 256, 512, 1024, 2048, 4096)
 """Tokens at which contexts are measured where the evidence is spans."""
@@ -44,6 +42,7 @@ def by_document(spans: Iterable[Span]) -> dict[str, list[tuple[int, int]]]:
     """Spans by document, sorted, those that touch or overlap joined.
 
     Example:
+        >>> from tercet.evals.records import Span
         >>> by_document([Span(uri="a", start=5, end=9), Span(uri="a", start=0, end=5)])
         {'a': [(0, 9)]}
     """
