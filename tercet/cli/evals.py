@@ -18,7 +18,10 @@ def _root() -> None:
 
 def _register() -> None:
     """Commands of other modules join here: one import and one line each, functions as app.py takes them."""
-    # runs: tercet.cli.evals_run
+    from tercet.cli import evals_run
+
+    for command in (evals_run.run, evals_run.sweep):
+        eval_app.command()(command)
     # data: tercet.cli.evals_data
 
 

@@ -50,7 +50,9 @@ class Corpus:
         """What the corpus is, as far as the data set does not say it; equal facts, equal documents."""
         if self.source is not None:
             return {"source": str(self.source), "fingerprint": _hash_files(self.source)}
-        return {"memory": str(self.memory)} if self.memory is not None else {}
+        if self.memory is not None:
+            return {"memory": str(self.memory), "fingerprint": _hash_memory(self.memory)}
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,16 @@ def _refuse_other_settings(memory: Memory, configuration: EvalConfiguration) -> 
             f"the memory {memory.path} was made with its own {' and '.join(other)}; that cannot be varied.",
             remedy="Leave these settings out, or name the documents themselves: --documents FOLDER.",
         )
+
+
+def _hash_memory(path: Path) -> str:
+    """Over the names, contents and settings of all documents that are searched."""
+    whole = sha256()
+    with Memory.open(path, create=False, read_only=True) as memory:
+        for one in memory.semantic.documents():
+            whole.update(sha256(f"{one.corpus}/{one.version}/{one.uri}".encode("utf-8", "surrogatepass")).digest())
+            whole.update(f"{one.content_hash} {one.config_hash}\n".encode())
+    return whole.hexdigest()
 
 
 def _hash_files(source: Path) -> str:

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tercet.errors import ConfigurationError, InputError
@@ -27,6 +26,7 @@ from tercet.memory.memory import LEXICAL_ONLY, Memory
 from tercet.models.embedding import resolve_embedder
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tercet.evals.datasets import Dataset
@@ -51,14 +51,16 @@ class Task:
     measures: tuple[str, ...]
     corpus: Corpus | None
     """None: conversations are recorded."""
+    corpus_facts: Mapping[str, Any]
+    """Which documents are searched, as far as the data set does not say it."""
     limit: int | None
     seed: int
 
     def settings(self, configuration: EvalConfiguration) -> dict[str, Any]:
         """Every setting that can change a result, as JSON values; equal ones need not be measured twice."""
         rest: dict[str, Any] = {"measures": list(self.measures), "limit": self.limit}
-        if self.corpus is not None and (corpus := self.corpus.facts()):
-            rest["corpus"] = corpus
+        if self.corpus_facts:
+            rest["corpus"] = dict(self.corpus_facts)
         return {**configuration.document(), **rest}
 
 
@@ -104,6 +106,7 @@ def make_task(
         facts=facts,
         measures=tuple(map(str, parse_measures(named))),
         corpus=corpus,
+        corpus_facts=corpus.facts() if corpus else {},
         limit=limit,
         seed=seed,
     )
@@ -148,7 +151,9 @@ def prepared(
             folder = stack.enter_context(folder_for_memory(keep))
             moment = last_time(task.dataset.conversations) or datetime.now(UTC)
             memory = stack.enter_context(
-                Memory.open(folder, embedder=embedder or LEXICAL_ONLY, lexical=configuration.lexical, clock=lambda: moment)
+                Memory.open(
+                    folder, embedder=embedder or LEXICAL_ONLY, lexical=configuration.lexical, clock=lambda: moment
+                )
             )
             stored = Stored(documents=0, chunks=0, tokens=0)
         else:
@@ -177,7 +182,10 @@ def measure(
     """
     began, started = time.perf_counter(), datetime.now(UTC)
     found = _measured(task, configuration, ready.memory, progress)
-    outcomes = tuple(replace(one, slices=slices) for one, slices in zip(found.outcomes, sliced(task.dataset, found.outcomes), strict=True))
+    outcomes = tuple(
+        replace(one, slices=slices)
+        for one, slices in zip(found.outcomes, sliced(task.dataset, found.outcomes), strict=True)
+    )
     settings = task.settings(configuration)
     if ready.embedder is not None:
         settings["embedder_fingerprint"] = ready.embedder.fingerprint
@@ -259,12 +267,10 @@ def run_eval(
         1.0
     """
     configuration = configuration or EvalConfiguration()
-    task = make_task(
-        dataset, path=path, measures=measures, limit=limit, seed=seed, documents=documents, memory=memory
-    )
-    with prepared(
-        task, configuration, embedder=embedder, cache=cache, keep=keep, progress=progress
-    ) as ready:
+    if embedder is not None:
+        configuration = replace(configuration, embedder=embedder.spec)
+    task = make_task(dataset, path=path, measures=measures, limit=limit, seed=seed, documents=documents, memory=memory)
+    with prepared(task, configuration, embedder=embedder, cache=cache, keep=keep, progress=progress) as ready:
         return measure(task, configuration, ready, name=name or task.facts.name, progress=progress)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DOCUMENT_TYPE = "document type"
 LANGUAGE = "language"
+_SPAN = re.compile(r":\d+-\d+$")
 MOST_VALUES = 50
 """A slice with more values than this tells questions apart, not kinds of questions."""
 
@@ -45,11 +47,11 @@ def sliced(dataset: Dataset, outcomes: Sequence[Outcome]) -> list[dict[str, str]
 def _of_document(outcome: Outcome, documents: Mapping[str, Document]) -> dict[str, str]:
     if not outcome.relevant:
         return {}
-    uri = outcome.relevant[0] if outcome.relevant[0] in documents else outcome.relevant[0].rpartition(":")[0]
-    slices: dict[str, str] = {}
+    answer = outcome.relevant[0]
+    uri = answer if answer in documents else _SPAN.sub("", answer)
     document = documents.get(uri)
     kind = document.metadata.get("type") if document else None
-    suffix = PurePosixPath(outcome.relevant[0] if not uri else uri).suffix[1:].lower()
+    suffix = PurePosixPath(uri).suffix[1:].lower()
     if isinstance(kind, str) and kind:
         slices[DOCUMENT_TYPE] = kind
     elif suffix.isalpha():
