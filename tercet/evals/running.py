@@ -26,8 +26,8 @@ from tercet.memory.memory import LEXICAL_ONLY, Memory
 from tercet.models.embedding import resolve_embedder
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tercet.evals.datasets import Dataset
     from tercet.evals.records import DatasetFacts, Estimate, Outcome

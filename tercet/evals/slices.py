@@ -47,6 +47,7 @@ def sliced(dataset: Dataset, outcomes: Sequence[Outcome]) -> list[dict[str, str]
 def _of_document(outcome: Outcome, documents: Mapping[str, Document]) -> dict[str, str]:
     if not outcome.relevant:
         return {}
+    slices: dict[str, str] = {}
     answer = outcome.relevant[0]
     uri = answer if answer in documents else _SPAN.sub("", answer)
     document = documents.get(uri)

@@ -22,10 +22,10 @@ from tercet.records import Progress
 from tercet.settings import fingerprint
 
 if TYPE_CHECKING:
-    from tercet.evals.records import EvalRun
     from collections.abc import Callable, Iterator, Sequence
 
     from tercet.evals.grids import Variant
+    from tercet.evals.records import EvalRun
     from tercet.evals.running import Task
     from tercet.models.embedding import Embedder
 
