@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tercet.evals.configuration import Settings
     from tercet.evals.records import Estimate, EvalRun
-    from tercet.evals.running import Task
     from tercet.evals.sweeping import Sweep
+    from tercet.evals.tasks import Task
 
 DatasetPath = Annotated[
     Path, typer.Option("--dataset", metavar="D", help="Folder or file of a data set; see docs/evals.md for the forms.")
@@ -217,7 +217,7 @@ def _task(
     dataset: Path, measures: str | None, limit: int | None, seed: int, documents: Path | None, memory: Path | None
 ) -> Task:
     from tercet.evals.datasets import load_dataset
-    from tercet.evals.running import make_task
+    from tercet.evals.tasks import make_task
 
     return make_task(
         load_dataset(dataset),

@@ -73,7 +73,15 @@ def measure_spans(
     answers = ask({one.id: one.text for one in dataset.questions}, search, then=then, progress=progress)
     gold = _placed(dataset, memory)
     outcomes = tuple(
-        _outcome(question, answers, gold, contexts.get(question.id), measures, budgets, configuration)
+        _outcome(
+            question,
+            answers=answers,
+            gold=gold,
+            contexts=contexts.get(question.id),
+            measures=measures,
+            budgets=budgets,
+            configuration=configuration,
+        )
         for question in dataset.questions
     )
     curves: dict[str, tuple[tuple[float, float], ...]] = {}
@@ -92,6 +100,7 @@ def span_of(hit: Hit) -> Span:
 
 def _outcome(
     question: SpanQuestion,
+    *,
     answers: Answers[SearchResult],
     gold: Gold,
     contexts: Mapping[int, Context] | None,
@@ -133,9 +142,7 @@ def _outcome(
     return replace(outcome, values=values, loss=loss, tokens=contexts[size].tokens if contexts else None)
 
 
-def _recall_curve(
-    gold: Gold, answers: Answers[SearchResult], asked: Sequence[str]
-) -> tuple[tuple[float, float], ...]:
+def _recall_curve(gold: Gold, answers: Answers[SearchResult], asked: Sequence[str]) -> tuple[tuple[float, float], ...]:
     """Mean span recall after so many chunks; empty where nothing was asked."""
     points = []
     for depth in DEPTHS if asked else ():

@@ -100,8 +100,12 @@ def opened(
             yield memory, _stored(memory)
         return
     with folder_for_memory(keep) as folder:
-        opening = {"chunking": configuration.chunking, "lexical": configuration.lexical}
-        with Memory.open(folder, embedder=LEXICAL_ONLY if embedder is None else embedder, **opening) as memory:
+        with Memory.open(
+            folder,
+            embedder=LEXICAL_ONLY if embedder is None else embedder,
+            chunking=configuration.chunking,
+            lexical=configuration.lexical,
+        ) as memory:
             report = ingest(
                 corpus.source,
                 documents=None if corpus.source else corpus.documents,

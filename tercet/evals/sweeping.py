@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tercet.evals.grids import Variant
     from tercet.evals.records import EvalRun
-    from tercet.evals.running import Task
+    from tercet.evals.tasks import Task
     from tercet.models.embedding import Embedder
 
 SUMMARY = "sweep.json"
