@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tercet.models.embedding import Embedder
     from tercet.settings import LexicalConfig
 
+_END = 2**31 - 1
+"""Behind the end of any text."""
 SLACK = 64
 """Candidates asked for beyond the limit while some may be removed chunks, so that a second query is rarely needed."""
 TIED = 8
@@ -305,6 +307,19 @@ class SemanticMemory:
                 return 0, ""
             start = _reach(connection, here, -1).start
             return start, read_text(connection, here.version_id, start, _reach(connection, here, 1).end)
+
+    def read(self, document_id: int) -> tuple[str, tuple[int, ...]]:
+        """The stored text of a live document, and the rows of its chunks in order; both empty if it is gone."""
+        with self._database.read() as connection:
+            live = connection.execute(
+                select(documents.c.live_version).where(documents.c.id == document_id)
+            ).scalar_one_or_none()
+            if live is None:
+                return "", ()
+            rows = connection.execute(
+                select(chunks.c.id).where(chunks.c.version_id == live).order_by(chunks.c.ordinal)
+            ).scalars()
+            return read_text(connection, live, 0, _END), tuple(rows)
 
     def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The dense vectors of chunks, by row; rows without one are left out."""
