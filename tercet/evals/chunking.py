@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tercet.evals.asking import ask
+from tercet.evals.chunk_measures import ChunkMeasure, chunk_values
 from tercet.evals.evidence import DEFAULT_BUDGETS, by_document, covers, loss_of
 from tercet.evals.records import Outcome, RankedItem, Span
 from tercet.evals.retrieval import Measured, builder_of, kept_name, lacks, retention
-from tercet.evals.span_measures import SpanMeasure
+from tercet.evals.span_measures import span_scores
 from tercet.memory.places import chunk_places, stored_texts
 from tercet.records import Scope
 from tercet.retrieval.semantic import SemanticRetriever
@@ -45,7 +46,7 @@ def measure_spans(
     memory: Memory,
     configuration: EvalConfiguration,
     *,
-    measures: Sequence[SpanMeasure],
+    measures: Sequence[ChunkMeasure],
     progress: Callable[[Progress], None] | None = None,
 ) -> Measured:
     """Ask all questions and compare the best chunks, and contexts of several sizes, with the gold spans.
@@ -104,7 +105,7 @@ def _outcome(
     answers: Answers[SearchResult],
     gold: Gold,
     contexts: Mapping[int, Context] | None,
-    measures: Sequence[SpanMeasure],
+    measures: Sequence[ChunkMeasure],
     budgets: Sequence[int],
     configuration: EvalConfiguration,
 ) -> Outcome:
@@ -125,10 +126,9 @@ def _outcome(
     if not spans or not question.answerable:
         return outcome
     found = [span_of(hit) for hit in hits]
-    values = {str(measure): measure.value(spans, found) for measure in measures}
+    values = chunk_values(measures, spans, found)
     kept = {size: _spans_in(context) for size, context in (contexts or {}).items()}
-    recall = SpanMeasure("SpanRecall")
-    values.update({kept_name(budget): recall.value(spans, kept.get(budget, [])) for budget in budgets})
+    values.update({kept_name(size): span_scores(spans, kept.get(size, [])).recall for size in budgets})
     if result is None:
         return replace(outcome, values=values)
     size = configuration.context.budget
@@ -146,9 +146,8 @@ def _recall_curve(gold: Gold, answers: Answers[SearchResult], asked: Sequence[st
     """Mean span recall after so many chunks; empty where nothing was asked."""
     points = []
     for depth in DEPTHS if asked else ():
-        measure = SpanMeasure("SpanRecall", cutoff=depth)
         values = [
-            measure.value(gold.spans[key], [span_of(hit) for hit in answers.found[key].hits[:depth]])
+            span_scores(gold.spans[key], [span_of(hit) for hit in answers.found[key].hits[:depth]]).recall
             for key in asked
             if key in answers.found
         ]

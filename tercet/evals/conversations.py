@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tercet.evals.abstention import Attempt, risk_coverage_curve
 from tercet.evals.asking import ask
 from tercet.evals.evidence import loss_of
 from tercet.evals.measures import Measure, evaluate
@@ -19,12 +20,17 @@ from tercet.retrieval.episodic import EpisodicRetriever
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from tercet.evals.asking import Answers
     from tercet.evals.configuration import EvalConfiguration
     from tercet.evals.datasets import Conversation, ConversationDataset, ConversationQuestion, ConversationTurn, Session
     from tercet.memory.memory import Memory
     from tercet.retrieval.context_records import Context
     from tercet.retrieval.episodic_records import EpisodicResult
 
+ABSTENTION_PRECISION = "abstention precision"
+ABSTENTION_RECALL = "abstention recall"
+ANSWERED_FROM = 10
+"""Hits that an answer is taken to be made from."""
 PACE = timedelta(seconds=30)
 """Between two turns of a session, whose own times data sets do not give."""
 _FORMS = ("%I:%M %p on %d %B, %Y", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
@@ -150,6 +156,7 @@ def measure_conversations(
             seconds=answers.seconds.get(key),
             error=answers.errors.get(key, ""),
         )
+        outcome = replace(outcome, values={**outcome.values, **_abstention(question, answers.found.get(key))})
         if key in qrels and not outcome.error:
             outcome = _judged(outcome, question, places, contexts.get(key), configuration)
         elif key in qrels:
@@ -162,8 +169,38 @@ def measure_conversations(
         )
         if budgets:
             curves["retention against budget"] = retention(outcomes, budgets)
+    if any(not one.answerable for one in dataset.questions) and answers.found:
+        curves["risk against coverage"] = risk_coverage_curve(_attempts(dataset, answers, rankings))
     degraded = {lack for result in answers.found.values() for lack in result.degraded}
     return Measured(outcomes=tuple(outcomes), curves=curves, warnings=lacks(degraded))
+
+
+def _abstention(question: ConversationQuestion, result: EpisodicResult | None) -> dict[str, float]:
+    """Values whose means are precision and recall: of the questions that were abstained from, and of those that
+    nothing answers. A search that failed abstained from nothing.
+    """
+    values: dict[str, float] = {}
+    abstained = result is not None and result.nothing_relevant
+    if abstained:
+        values[ABSTENTION_PRECISION] = float(not question.answerable)
+    if not question.answerable:
+        values[ABSTENTION_RECALL] = float(abstained)
+    return values
+
+
+def _attempts(
+    dataset: ConversationDataset, answers: Answers[EpisodicResult], rankings: Mapping[str, Sequence[RankedItem]]
+) -> list[Attempt]:
+    """An answer is taken for right when a piece of its evidence is among the first ten hits."""
+    return [
+        Attempt(
+            answerable=one.answerable,
+            confidence=answers.found[one.id].best,
+            correct=bool(one.evidence & {item.id for item in rankings[one.id][:ANSWERED_FROM]}),
+        )
+        for one in dataset.questions
+        if one.id in answers.found
+    ]
 
 
 def _said(session: Session) -> list[tuple[int, ConversationTurn]]:

@@ -99,25 +99,27 @@ def opened(
             _refuse_other_settings(memory, configuration)
             yield memory, _stored(memory)
         return
-    with folder_for_memory(keep) as folder:
-        with Memory.open(
+    with (
+        folder_for_memory(keep) as folder,
+        Memory.open(
             folder,
             embedder=LEXICAL_ONLY if embedder is None else embedder,
             chunking=configuration.chunking,
             lexical=configuration.lexical,
-        ) as memory:
-            report = ingest(
-                corpus.source,
-                documents=None if corpus.source else corpus.documents,
-                into=memory,
-                chunker="structural" if configuration.chunker == "structural" else None,
-                progress=progress,
-            )
-            stored = _stored(memory)
-            if not stored.documents:
-                reason = report.failed[0].reason if report.failed else "there are none"
-                raise InputError(f"no document of the corpus could be stored: {reason}.")
-            yield memory, replace(stored, failed=tuple(f"{one.path}: {one.reason}" for one in report.failed))
+        ) as memory,
+    ):
+        report = ingest(
+            corpus.source,
+            documents=None if corpus.source else corpus.documents,
+            into=memory,
+            chunker="structural" if configuration.chunker == "structural" else None,
+            progress=progress,
+        )
+        stored = _stored(memory)
+        if not stored.documents:
+            reason = report.failed[0].reason if report.failed else "there are none"
+            raise InputError(f"no document of the corpus could be stored: {reason}.")
+        yield memory, replace(stored, failed=tuple(f"{one.path}: {one.reason}" for one in report.failed))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from tercet.evals.chunk_measures import parse_chunk_measures
 from tercet.evals.chunking import measure_spans
 from tercet.evals.configuration import EvalConfiguration
 from tercet.evals.conversations import last_time, measure_conversations
@@ -20,7 +21,6 @@ from tercet.evals.measures import parse_measure
 from tercet.evals.records import EvalRun
 from tercet.evals.retrieval import measure_retrieval
 from tercet.evals.slices import sliced
-from tercet.evals.span_measures import parse_span_measure
 from tercet.evals.statistics import estimate
 from tercet.evals.tasks import Task, make_task
 from tercet.memory.memory import LEXICAL_ONLY, Memory
@@ -223,7 +223,7 @@ def _measured(
     task: Task, configuration: EvalConfiguration, memory: Memory, progress: Callable[[Progress], None] | None
 ) -> Measured:
     if isinstance(task.dataset, SpanDataset):
-        wanted = [parse_span_measure(one) for one in task.measures]
+        wanted = parse_chunk_measures(" ".join(task.measures))
         return measure_spans(task.dataset, memory, configuration, measures=wanted, progress=progress)
     ranked = [parse_measure(one) for one in task.measures]
     if isinstance(task.dataset, RetrievalDataset):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tercet.errors import ConfigurationError, InputError
+from tercet.evals.chunk_measures import parse_chunk_measures
 from tercet.evals.corpus import Corpus
 from tercet.evals.datasets import ConversationDataset, RetrievalDataset, SpanDataset
 from tercet.evals.measures import parse_measures
-from tercet.evals.span_measures import parse_span_measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def make_task(
 
 
 def _measure_names(text: str, kind: DatasetKind) -> tuple[str, ...]:
-    parsed = parse_span_measures(text) if kind == "spans" else parse_measures(text)
+    parsed = parse_chunk_measures(text) if kind == "spans" else parse_measures(text)
     return tuple(map(str, parsed))
 
 
