@@ -4,8 +4,8 @@
 
 A population is a large set of questions whose true mean is known. Each repeat draws 200 questions from it and computes
 what a user would see: does the 95 % interval hold the true mean (coverage); does a gate at -0.01 fail although the true
-difference is exactly -0.01 (false alarms, bar 5 %); does it fail at -0.03 and -0.05 (power); does the randomisation
-test find p <= 0.05 where nothing differs (size).
+difference is exactly -0.01 (false alarms, bar 5 %); does it fail at -0.03 (power); does the randomisation test find
+p <= 0.05 where nothing differs (size).
 
 Synthetic populations (zero-inflated beta values, many ties) served to choose the method among percentile, BCa,
 bootstrap-t, symmetric bootstrap-t and Student's interval, which needs no resampling. Real ones are reported: nDCG@10 of
@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import ir_measures
 import numpy as np
@@ -37,8 +38,6 @@ from tercet.models.lexical import Analyzer, bm25_weights, idf
 from tercet.records import embedded_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Values = NDArray[np.float64]
@@ -49,7 +48,6 @@ POPULATION = 200_000
 BATCH = 250
 PROBABILITIES = (0.025, 0.05, 0.95, 0.975)
 VARIANTS = {
-    "k1 0.9, b 0.4": (LexicalConfig(), 0.9, 0.4),
     "k1 2, b 1": (LexicalConfig(), 2.0, 1.0),
     "identifiers whole": (LexicalConfig(split_identifiers=False), 1.2, 0.75),
     "no stemming": (LexicalConfig(language="none"), 1.2, 0.75),
@@ -138,15 +136,15 @@ def others(sample: Values, seed: int) -> dict[str, Bounds]:
 
 
 def simulate(
-    population: Values, *, weights: Values | None, truth: float, questions: int, repeats: int, every_method: bool
+    population: Values, *, weights: Values | None, truth: float, questions: int, repeats: int, seed: int, every: bool
 ) -> dict[str, dict[str, float]]:
     """Shares of the repeats, by method."""
     totals: dict[str, Values] = {}
     for batch in range(repeats // BATCH):
-        chance = np.random.default_rng([batch, questions])
+        chance = np.random.default_rng([seed, batch, questions])
         sample = chance.choice(population, (questions, BATCH), p=weights)
         found = {"symmetric bootstrap-t": symmetric(sample, batch)}
-        if every_method:
+        if every:
             found |= others(sample, batch)
         for name, (low, lower, upper, high) in found.items():
             width = np.clip(high, -1, 1) - np.clip(low, -1, 1)
@@ -164,21 +162,21 @@ def simulate(
     }
 
 
-def power(population: Values, truth: float, *, questions: int, repeats: int) -> float:
+def power(population: Values, truth: float, *, questions: int, repeats: int, seed: int) -> float:
     """How often the gate fails at this true difference."""
     weights = tilted(population, truth)
     failed = 0
     for batch in range(repeats // BATCH):
-        sample = np.random.default_rng([batch, questions, 1]).choice(population, (questions, BATCH), p=weights)
+        sample = np.random.default_rng([seed, batch, 1]).choice(population, (questions, BATCH), p=weights)
         failed += int(np.count_nonzero(symmetric(sample, batch)[2] < MARGIN - 1e-9))
     return round(failed / (repeats // BATCH * BATCH), 4)
 
 
-def size(population: Values, *, questions: int, repeats: int) -> dict[str, float]:
+def size(population: Values, *, questions: int, repeats: int, seed: int) -> dict[str, float]:
     """False winners where nothing differs: each difference has the sign of a coin."""
     by_test = by_both = 0
     for batch in range(repeats // BATCH):
-        chance = np.random.default_rng([batch, questions, 2])
+        chance = np.random.default_rng([seed, batch, 2])
         sample = chance.choice(population, (questions, BATCH)) * chance.choice([-1.0, 1.0], (questions, BATCH))
         low, _, _, high = symmetric(sample, batch)
         p = np.array([randomisation_p(column, seed=batch) for column in sample.T])
@@ -222,48 +220,56 @@ def real_differences(data: Path) -> dict[str, Values]:
     return found
 
 
-def measure_values(name: str, population: Values, options: argparse.Namespace) -> dict[str, object]:
-    found = simulate(
-        population,
-        weights=None,
-        truth=float(population.mean()),
-        questions=options.questions,
-        repeats=options.repeats,
-        every_method=True,
-    )
-    show(name, found)
-    return {"mean": round(float(population.mean()), 4), "methods": found}
+def seed_of(name: str) -> int:
+    """So that no two populations draw the same questions by place."""
+    return crc32(name.encode())
 
 
-def measure_differences(name: str, population: Values, options: argparse.Namespace) -> dict[str, object]:
-    found = simulate(
-        population,
-        weights=tilted(population, MARGIN),
-        truth=MARGIN,
-        questions=options.questions,
-        repeats=options.repeats,
-        every_method=True,
-    )
-    show(name, found)
-    row: dict[str, object] = {
-        "mean": round(float(population.mean()), 4),
-        "standard deviation": round(float(population.std()), 4),
-        "differ": round(float(np.mean(population != 0)), 4),
-        "at -0.01": found,
-    }
-    reached = [truth for truth in (-0.03, -0.05) if population.min() < truth]
-    row["gate fails at"] = {
-        str(truth): power(population, truth, questions=options.questions, repeats=options.short) for truth in reached
-    }
-    row["false winners"] = size(population, questions=options.questions, repeats=options.short)
-    print(f"    gate fails at {row['gate fails at']}, false winners {row['false winners']}", flush=True)
+def measure_synthetic(name: str, population: Values, repeats: int) -> dict[str, object]:
+    """Every method, at 200 and at 50 questions."""
+    is_difference = population.min() < 0
+    truth = MARGIN if is_difference else float(population.mean())
+    weights = tilted(population, MARGIN) if is_difference else None
+    row: dict[str, object] = {"truth": round(truth, 4), "differ": share_differing(population, weights)}
+    for questions in (200, 50):
+        row[f"{questions} questions"] = simulate(
+            population,
+            weights=weights,
+            truth=truth,
+            questions=questions,
+            repeats=repeats,
+            seed=seed_of(name),
+            every=True,
+        )
     return row
 
 
-def show(name: str, found: dict[str, dict[str, float]]) -> None:
-    print(name, flush=True)
-    for method, row in found.items():
-        print(f"    {method:22}", "  ".join(f"{column} {value:.4f}" for column, value in row.items()), flush=True)
+def measure_real(name: str, population: Values, repeats: int) -> dict[str, object]:
+    """The method chosen; twice the repeats for coverage and false alarms."""
+    seed, weights = seed_of(name), tilted(population, MARGIN)
+    return {
+        "mean": round(float(population.mean()), 4),
+        "standard deviation": round(float(population.std()), 4),
+        "differ": share_differing(population, weights),
+        "200 questions": simulate(
+            population, weights=weights, truth=MARGIN, questions=200, repeats=2 * repeats, seed=seed, every=False
+        ),
+        "gate fails at -0.03": power(population, -0.03, questions=200, repeats=repeats, seed=seed),
+        "false winners": size(population, questions=200, repeats=repeats, seed=seed),
+    }
+
+
+def share_differing(population: Values, weights: Values | None) -> float:
+    return round(float(np.average(population != 0, weights=weights)), 4)
+
+
+def show(name: str, row: dict[str, object]) -> None:
+    print(name, {key: value for key, value in row.items() if not key.endswith("questions")}, flush=True)
+    for questions in ("200 questions", "50 questions"):
+        for method, columns in row.get(questions, {}).items():
+            print(
+                f"    {questions:14}{method:22}", *(f"{key} {value:.4f} " for key, value in columns.items()), flush=True
+            )
 
 
 def main() -> None:
@@ -272,34 +278,35 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("TERCET_DATA", here.parents[1] / "shared/data"))
     )
-    parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--repeats", type=int, default=4_000, help="for coverage and false alarms")
-    parser.add_argument("--short", type=int, default=2_000, help="repeats for power and the randomisation test")
+    parser.add_argument("--repeats", type=int, default=2_000)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=here / "results" / "eval_statistics.json")
     options = parser.parse_args()
     started = time.perf_counter()
     chance = np.random.default_rng(7)
-    parts: dict[str, tuple[Callable[..., dict[str, object]], Callable[[], dict[str, Values]]]] = {
-        "real differences": (measure_differences, lambda: real_differences(options.data)),
-        "synthetic values": (measure_values, lambda: synthetic_values(chance)),
-        "synthetic differences": (measure_differences, lambda: synthetic_differences(chance)),
-    }
     results: dict[str, object] = {
-        "command": f"python benchmarks/eval_statistics.py --data DIR --questions {options.questions}",
+        "command": f"python benchmarks/eval_statistics.py --data DIR --repeats {options.repeats}",
         "tercet": version("tercet"),
         "numpy": version("numpy"),
         "python": platform.python_version(),
-        "questions": options.questions,
         "resamples": RESAMPLES,
-        "repeats": options.repeats,
-        "repeats of power and size": options.short,
-        "standard error of 5 %": round(math.sqrt(0.05 * 0.95 / options.repeats), 4),
+        "repeats": f"{options.repeats}; {2 * options.repeats} for coverage and bounds of real differences",
     }
-    for part, (measure, populations) in parts.items():
-        rows: dict[str, object] = {}
-        results[part] = rows
-        for name, population in populations().items():
-            rows[name] = measure(name, population, options)
+    parts = [
+        ("synthetic values", measure_synthetic, lambda: synthetic_values(chance)),
+        ("synthetic differences", measure_synthetic, lambda: synthetic_differences(chance)),
+        ("real differences", measure_real, lambda: real_differences(options.data)),
+    ]
+    with ProcessPoolExecutor(options.workers) as pool:
+        pending = {}
+        for part, measure, populations in parts:
+            results[part] = {}
+            for name, population in populations().items():
+                pending[pool.submit(measure, name, population, options.repeats)] = (part, name)
+        for done in as_completed(pending):
+            part, name = pending[done]
+            results[part][name] = done.result()
+            show(name, results[part][name])
             results["seconds"] = round(time.perf_counter() - started)
             options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -35,6 +35,9 @@ PHASES = {
     "export": "Exporting",
     "import": "Importing",
     "forget": "Forgetting",
+    "record": "Recording turns",
+    "ask": "Asking questions",
+    "sweep": "Configurations",
 }
 
 

@@ -1,7 +1,8 @@
 """Estimates with intervals, and paired comparisons of two runs over the same questions.
 
-Values are a number a question, such as nDCG@10. Sakai, "Laboratory Experiments in Information Retrieval" (2018), is the
-background: report intervals and effect sizes, plan the number of questions, correct for many comparisons.
+Values are a number a question, such as nDCG@10. Sakai, "Laboratory Experiments in Information Retrieval: Sample
+Sizes, Effect Sizes, and Statistical Power" (2018), is the background: report intervals, plan the number of questions,
+correct for many comparisons.
 
 What bad or scant input gives, everywhere here:
 
@@ -213,7 +214,7 @@ def _verdict(low: float, high: float, p: float) -> Verdict:
 
 
 def _detectable(differences: NDArray[np.float64]) -> float:
-    """Normal approximation, as in Sakai (2018), chapter 6; of one question nothing less than the whole range."""
+    """By the normal approximation; of one question nothing less than the whole range."""
     if len(differences) == 1:
         return 1.0
     if np.ptp(differences) == 0:
