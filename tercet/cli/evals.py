@@ -143,7 +143,8 @@ def gate_(
         raise ConfigurationError(
             f"There is no baseline in {str(place)!r} yet.", remedy=f"Store one: tercet eval gate {candidate} --accept"
         )
-    found = _compared(place, candidate, measures=settings.measures, gates=gates, strict=strict or settings.strict)
+    measures = [*(one.measure for one in gates), *settings.measures] if settings.measures else []
+    found = _compared(place, candidate, measures=measures, gates=gates, strict=strict or settings.strict)
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:
             file.write(comparison_summary(found))
