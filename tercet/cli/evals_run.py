@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tercet.evals.configuration import Settings
-    from tercet.evals.records import Estimate, EvalRun
+    from tercet.evals.records import EvalRun
     from tercet.evals.sweeping import Sweep
     from tercet.evals.tasks import Task
 
@@ -177,13 +178,8 @@ def run_document(found: EvalRun, out: Path) -> dict[str, Any]:
         "out": str(out),
         "dataset": {"name": found.dataset.name, "kind": found.dataset.kind, "fingerprint": found.dataset.fingerprint},
         "questions": len(found.outcomes),
-        "measures": {name: _estimate(one) for name, one in found.measures.items()},
-        "cost": {
-            "chunks": cost.chunks,
-            "tokens": cost.tokens,
-            "context_tokens": cost.context_tokens,
-            "ms": cost.ms,
-        },
+        "measures": {name: asdict(one) for name, one in found.measures.items()},
+        "cost": asdict(cost),
         "losses": _losses(found),
         "failed": [{"id": one.id, "error": one.error} for one in found.outcomes if one.error],
         "warnings": list(found.warnings),
@@ -228,10 +224,6 @@ def _task(
         documents=documents,
         memory=memory,
     )
-
-
-def _estimate(one: Estimate) -> dict[str, Any]:
-    return {"mean": one.mean, "low": one.low, "high": one.high, "count": one.count}
 
 
 def _losses(found: EvalRun) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from tercet.evals.retrieval import Measured
     from tercet.models.embedding import Embedder
     from tercet.records import Progress
+
+
+NO_VECTORS = "searches lacked dense"
+"""No warning where no embedder was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,10 @@ def measure(
         for one, slices in zip(found.outcomes, sliced(task.dataset, found.outcomes), strict=True)
     )
     settings = task.settings(configuration)
+    if task.corpus is not None and task.corpus.memory is not None:
+        memory = ready.memory
+        own = {"chunking": asdict(memory.chunking), "lexical": asdict(memory.lexical)}
+        settings.update(own, embedder=memory.embedder_record.spec)
     if ready.embedder is not None:
         settings["embedder_fingerprint"] = ready.embedder.fingerprint
     settings["stored"] = {
@@ -120,7 +128,8 @@ def measure(
         "tokens": ready.stored.tokens,
     }
     failed = [one.id for one in outcomes if one.error]
-    warnings = [*found.warnings, *(f"not stored: {one}" for one in ready.stored.failed)]
+    lacking = [one for one in found.warnings if ready.embedder is not None or one != NO_VECTORS]
+    warnings = [*lacking, *(f"not stored: {one}" for one in ready.stored.failed)]
     if failed:
         warnings.append(f"{len(failed)} questions failed and count 0: {', '.join(failed[:5])}")
     return EvalRun(
