@@ -10,16 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from tercet.evals.chunk_measures import parse_chunk_measures
-from tercet.evals.chunking import measure_spans
 from tercet.evals.configuration import EvalConfiguration
-from tercet.evals.conversations import last_time, measure_conversations
 from tercet.evals.corpus import Stored, folder_for_memory, opened
 from tercet.evals.datasets import ConversationDataset, RetrievalDataset, SpanDataset
 from tercet.evals.embedding_cache import CachedEmbedder, default_cache_file
 from tercet.evals.measures import parse_measure
 from tercet.evals.records import EvalRun
-from tercet.evals.retrieval import measure_retrieval
 from tercet.evals.slices import sliced
 from tercet.evals.statistics import estimate
 from tercet.evals.tasks import Task, make_task
@@ -76,6 +72,8 @@ def prepared(
         if embedder is None and (spec := _spec(task, configuration)) != LEXICAL_ONLY:
             embedder = stack.enter_context(CachedEmbedder(resolve_embedder(spec), cache or default_cache_file()))
         if task.corpus is None:
+            from tercet.evals.conversations import last_time  # noqa: PLC0415  # few runs are of conversations
+
             assert isinstance(task.dataset, ConversationDataset)
             folder = stack.enter_context(folder_for_memory(keep))
             moment = last_time(task.dataset.conversations) or datetime.now(UTC)
@@ -231,13 +229,21 @@ def _by_slice(outcomes: Sequence[Outcome], *, seed: int) -> dict[str, dict[str, 
 def _measured(
     task: Task, configuration: EvalConfiguration, memory: Memory, progress: Callable[[Progress], None] | None
 ) -> Measured:
+    # Each kind loads a part of the package that the others do without.
     if isinstance(task.dataset, SpanDataset):
-        wanted = parse_chunk_measures(" ".join(task.measures))
-        return measure_spans(task.dataset, memory, configuration, measures=wanted, progress=progress)
-    ranked = [parse_measure(one) for one in task.measures]
+        from tercet.evals.chunk_measures import parse_chunk_measures  # noqa: PLC0415
+        from tercet.evals.chunking import measure_spans  # noqa: PLC0415
+
+        of_chunks = parse_chunk_measures(" ".join(task.measures))
+        return measure_spans(task.dataset, memory, configuration, measures=of_chunks, progress=progress)
+    of_ranks = [parse_measure(one) for one in task.measures]
     if isinstance(task.dataset, RetrievalDataset):
-        return measure_retrieval(task.dataset, memory, configuration, measures=ranked, progress=progress)
-    return measure_conversations(task.dataset, memory, configuration, measures=ranked, progress=progress)
+        from tercet.evals.retrieval import measure_retrieval  # noqa: PLC0415
+
+        return measure_retrieval(task.dataset, memory, configuration, measures=of_ranks, progress=progress)
+    from tercet.evals.conversations import measure_conversations  # noqa: PLC0415
+
+    return measure_conversations(task.dataset, memory, configuration, measures=of_ranks, progress=progress)
 
 
 def _spec(task: Task, configuration: EvalConfiguration) -> str:

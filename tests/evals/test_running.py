@@ -194,7 +194,7 @@ def test_spans_are_found_and_kept() -> None:
     assert run.measures["kept@400"].mean == 1.0
     assert run.measures["kept@8"].mean < 1.0
     assert [one.loss for one in run.outcomes] == ["none"] * 3
-    assert [name for name in run.curves] == ["recall against k", "retention against budget"]
+    assert list(run.curves) == ["recall against k", "retention against budget"]
     start = TEXTS["keys.md"].index("Rotate")
     assert run.outcomes[0].relevant == (f"keys.md:{start}-{start + 36}",)
 
