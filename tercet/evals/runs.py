@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from tercet.errors import FormatVersionError, InputError, SourceError
+from tercet.evals.folders import check_place, write_folder
 from tercet.evals.junit import run_junit
 from tercet.evals.records import EvalRun, Outcome
 from tercet.evals.report.run_page import run_page
@@ -59,7 +58,7 @@ def write_run(folder: str | Path, run: EvalRun) -> Path:
         InputError: The place holds something other than a run, or the run cannot be written in this form.
     """
     target = Path(folder)
-    _check_place(target)
+    check_place(target, FILES)
     contents = {
         RUN_FILE: _run_json(run),
         QUERIES_FILE: _queries_jsonl(run),
@@ -69,48 +68,6 @@ def write_run(folder: str | Path, run: EvalRun) -> Path:
         "report.html": run_page(run),
     }
     return write_folder(target, contents)
-
-
-def write_folder(target: Path, contents: Mapping[str, str]) -> Path:
-    """Put a folder with these files in place at once; a folder that is there is replaced."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        made.chmod(0o755)  # mkdtemp keeps others out; a report is to be shown
-        for name, text in contents.items():
-            (made / name).write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        _put_in_place(made, target)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-    return target
-
-
-def _put_in_place(made: Path, target: Path) -> None:
-    if not target.exists():
-        made.rename(target)
-        return
-    before = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    target.rename(before / target.name)
-    try:
-        made.rename(target)
-    except BaseException:
-        (before / target.name).rename(target)
-        before.rmdir()
-        raise
-    shutil.rmtree(before)
-
-
-def _check_place(target: Path) -> None:
-    if not target.exists():
-        return
-    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in FILES) if target.is_dir() else ["it"]
-    if foreign:
-        raise InputError(
-            f"{str(target)!r} is not the folder of a run ({foreign[0]!r} is none of a run's files), "
-            "and is not overwritten.",
-            remedy="Name a folder that does not exist yet, or one that holds an earlier run.",
-        )
 
 
 def _run_json(run: EvalRun) -> str:

@@ -80,13 +80,15 @@ def read_corpus(source: Source) -> tuple[CorpusDocument, ...]:
 
 
 def _from_folder(folder: Path) -> Iterator[CorpusDocument]:
+    root = folder.resolve().name
     files = scan_folder(folder, readable=lambda name: format_of(name) not in {None, *BINARY}).files
     if not files:
         raise SourceError(f"{folder} holds no file that can be read.", remedy="Name a folder with documentation.")
     for file in files:
         try:
             data = read_file(folder / file.path, max_bytes=int(ParsingLimits().max_file_mb * 1e6))
-            yield _parsed(file.path, parse(data, name=file.path))
+            # As ingesting the folder names it, so that the questions fit the memory too.
+            yield _parsed(f"{root}/{file.path}", parse(data, name=file.path))
         except ParseError:
             continue  # ingesting reports such files; no question can be made from them
 

@@ -66,9 +66,9 @@ def symbols(document: CorpusDocument) -> Iterator[Candidate]:
 def _documented(text: str) -> Iterator[_Documented]:
     lines: list[_CodeLine] = []
     start = 0
-    for line in text.split("\n"):
-        lines.append(_CodeLine(start, start + len(line), line))
-        start += len(line) + 1
+    for content in text.split("\n"):
+        lines.append(_CodeLine(start, start + len(content), content))
+        start += len(content) + 1
     for number, line in enumerate(lines):
         found = _DEFINITION.match(line.text)
         if found is None:

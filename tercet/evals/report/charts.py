@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     Points = Sequence[tuple[float, float]]
 
-WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 44, 16, 26, 44
+WIDTH, HEIGHT = 440, 264
+LEFT, RIGHT, TOP, BOTTOM = 44, 16, 44, 44
 ROW_WIDTH, ROW_HEIGHT = 176, 24
-WIDE = 960
+WIDE, WIDE_LEFT = 960, 64
 BARS_WITH_TITLES = 400
 """Questions up to which each bar of the sorted differences tells its question when pointed at."""
 _SHAPES = {"candidate": "better", "baseline": "worse", "no difference": "even"}
@@ -59,8 +59,8 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str, y_labe
         x = f"{x_place(tick):.1f}"
         parts.append(element("text", _tick(tick), x=x, y=HEIGHT - BOTTOM + 18, text_anchor="middle"))
     parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, class_="axis"))
-    parts.append(element("text", x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, text_anchor="middle"))
-    parts.append(element("text", y_label, x=0, y=13))
+    parts.append(element("text", _short(x_label, 40), x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, text_anchor="middle"))
+    parts.append(element("text", _short(y_label, 24), x=0, y=13))
     for place, (name, one) in enumerate(series.items()):
         parts.append(_curve(name, one, x_place, y_place, second=place == 1, named=len(series) > 1))
     return element("svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
@@ -146,22 +146,22 @@ def _marker(x: float, y: float, verdict: str) -> str:
 def waterfall(changes: Sequence[Change], measure: str) -> Element:
     """Every question's difference, sorted: losses left and down, wins right and up, ties on the line between."""
     reach = max((abs(change.difference) for change in changes), default=0.0) or 1.0
-    width, middle, half = (WIDE - LEFT - RIGHT) / max(1, len(changes)), HEIGHT / 2, HEIGHT / 2 - TOP
+    width, middle, half = (WIDE - WIDE_LEFT - 2) / max(1, len(changes)), HEIGHT / 2, HEIGHT / 2 - 16
     losses = sum(change.difference < 0 for change in changes)
     wins = sum(change.difference > 0 for change in changes)
     title = f"{measure}, question by question: {losses} losses, {len(changes) - wins - losses} ties, {wins} wins"
     parts = [element("title", title)]
     for tick in (reach, 0.0, -reach):
         y = f"{middle - tick / reach * half:.1f}"
-        parts.append(element("line", x1=LEFT, x2=WIDE - RIGHT, y1=y, y2=y, class_="axis" if not tick else "rule"))
-        parts.append(element("text", signed(tick), x=LEFT - 6, y=y, dy="0.35em", text_anchor="end"))
+        parts.append(element("line", x1=WIDE_LEFT, x2=WIDE - 2, y1=y, y2=y, class_="axis" if not tick else "rule"))
+        parts.append(element("text", _signed_tick(tick), x=WIDE_LEFT - 8, y=y, dy="0.35em", text_anchor="end"))
     told = len(changes) <= BARS_WITH_TITLES
     gap = min(1.0, width * 0.15)
     paths = {"is-worse": "", "is-better": ""}
     for place, change in enumerate(changes):
         height = change.difference / reach * half
         kind = "is-better" if height > 0 else "is-worse"
-        x = LEFT + place * width
+        x = WIDE_LEFT + place * width
         if not height:
             continue
         if told:
@@ -174,12 +174,10 @@ def waterfall(changes: Sequence[Change], measure: str) -> Element:
             paths[kind] += f"M{x:.2f} {middle:.1f}v{-height:.1f}h{width - gap:.2f}v{height:.1f}z"
     parts += [element("path", d=path, class_=f"fill {kind}") for kind, path in paths.items() if path]
     if losses:
-        parts.append(element("text", f"▼ {losses} worse", x=LEFT + 2, y=middle - 10, class_="strong"))
+        parts.append(element("text", f"▼ {losses} worse", x=WIDE_LEFT + 2, y=middle - 12, class_="strong"))
     if wins:
-        parts.append(
-            element("text", f"▲ {wins} better", x=WIDE - RIGHT, y=middle + 20, text_anchor="end", class_="strong")
-        )
-    return element("svg", *parts, viewBox=f"0 0 {WIDE} {HEIGHT}", role="img", aria_label=title)
+        parts.append(element("text", f"▲ {wins} better", x=WIDE - 2, y=middle + 28, text_anchor="end", class_="strong"))
+    return element("svg", *parts, viewBox=f"0 0 {WIDE} {HEIGHT}", class_="wide", role="img", aria_label=title)
 
 
 def shares(title: str, parts_of: Sequence[tuple[str, str, int]]) -> Element:
@@ -243,6 +241,10 @@ def _nice(values: Sequence[float]) -> tuple[float, float, list[float]]:
 def _drawable(value: float) -> float:
     """Nothing that is measured is as large; files may say so, and the arithmetic of axes must hold."""
     return max(-_FARTHEST, min(_FARTHEST, value))
+
+
+def _signed_tick(value: float) -> str:
+    return signed(value).rstrip("0").rstrip(".") if value else "0"
 
 
 def _tick(value: float) -> str:

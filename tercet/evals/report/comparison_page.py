@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tercet.evals.statistics import Difference
 
 LISTED_QUESTIONS = 1000
+_WORDS = {**VERDICTS, "no difference": "the same?"}
 _KINDS = {"candidate": ("better", "▲"), "baseline": ("worse", "▼"), "no difference": ("even", "●")}
 
 
@@ -131,7 +132,7 @@ def _differences(caption: str, first: str, differences: Iterable[Difference], na
             "95 % interval",
             "candidate is",
             "p",
-            "wins / ties / losses",
+            "won / tied / lost",
         ),
         (_row(label, one, reach) for label, one in zip(labels, listed, strict=True)),
         sortable=True,
@@ -147,7 +148,7 @@ def _row(label: str, one: Difference, reach: float) -> tuple[Cell | str, ...]:
         Cell(signed(one.difference), value=one.difference, number=True),
         Cell(difference_bar(one, reach=reach), value=one.difference),
         Cell(interval(one.low, one.high, differences=True), value=one.low, number=True),
-        Cell(element("span", f"{mark} {VERDICTS[one.verdict]}", class_="mark"), value=VERDICTS[one.verdict]),
+        Cell(element("span", f"{mark} {_WORDS[one.verdict]}", class_="mark"), value=_WORDS[one.verdict]),
         Cell(p_value(one.p), value=one.p, number=True),
         Cell(f"{one.wins:,} / {one.ties:,} / {one.losses:,}", value=one.wins - one.losses, number=True),
     )
