@@ -159,6 +159,8 @@ def _each_row(path: Path, reading: Reading, take: Callable[[Record], None]) -> N
     header: list[str] = []
 
     def take_line(line: Line) -> None:
+        if not pending and not line.content.strip():
+            return
         pending.append(line.content)
         text = "\n".join(pending)
         if text.count('"') % 2 and len(text) < MAX_LINE_BYTES:
@@ -175,7 +177,7 @@ def _each_row(path: Path, reading: Reading, take: Callable[[Record], None]) -> N
             line.refuse("bad-fields", f"expected {len(header)} cells, found {len(cells)}")
         take(Record(reading, path, line.number, _values(line, dict(zip(header, cells, strict=True)))))
 
-    reading.each_line(path, take_line)
+    reading.each_line(path, take_line, blank=True)  # a quoted cell may hold blank lines
     if pending:
         reading.report("bad-csv", str(path), "a quoted cell does not end", "Close it with a quotation mark.")
 
@@ -233,5 +235,5 @@ def _rows(questions: Sequence[GoldenQuestion]) -> Iterator[str]:
 
 def _row(cells: Sequence[str]) -> str:
     written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="").writerow(cells)
-    return written.getvalue()
+    csv.writer(written, lineterminator="\r\n").writerow(cells)  # cells with either sign of it are quoted
+    return written.getvalue().removesuffix("\r\n")
