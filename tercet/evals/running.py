@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tercet.evals.datasets import Dataset
+    from tercet.evals.measured import Measured
     from tercet.evals.records import Estimate, Outcome
-    from tercet.evals.retrieval import Measured
     from tercet.models.embedding import Embedder
     from tercet.records import Progress
 

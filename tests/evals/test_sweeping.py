@@ -150,7 +150,7 @@ def test_the_best_of_several_better_ones_wins_and_p_is_adjusted(tmp_path: Path) 
     assert "the baseline is best" in back.conclusion
 
 
-def _scaled(point, share: float):  # noqa: ANN202 -- of the point's own run
+def _scaled(point, share: float):
     outcomes = tuple(
         replace(one, values={"RR": float(place < share * len(point.run.outcomes))})
         for place, one in enumerate(point.run.outcomes)
