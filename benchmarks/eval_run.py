@@ -1,7 +1,7 @@
 """Seconds of ``tercet eval run`` from the start of the process, with a warm embedding cache, queries included.
 
-The first run fills the cache and is not timed. ``cpu_s`` is processor time of the process and its children, which says more
-than the clock on a busy machine.
+The first run fills the cache and is not timed. ``cpu_s`` is processor time of the process and its children, which says
+more than the clock on a busy machine.
 
     python benchmarks/eval_run.py --data DIR --cache FILE            # DIR holds scifact_mini/
 """
@@ -22,7 +22,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 BAR_S = 3.0
-RUN = "import sys; from tercet.cli import main; code = main({words!r}); print('torch' in sys.modules, file=sys.stderr); sys.exit(code)"
+RUN = """
+import sys
+from tercet.cli import main
+code = main({words!r})
+print("torch" in sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
 
 
 def once(data: Path, cache: Path, out: Path) -> dict[str, object]:
