@@ -4,9 +4,9 @@
 
 Agreement is the largest difference of any query in any measure: on BM25 runs of three public sets (1,000 ranks, ties
 included: scores of 0 are kept) and on random runs with ties, grades from -1 to 3, missing and unjudged queries. Two
-things are done for the oracle's sake alone. It gets negative grades as 0, because the binding to trec_eval corrupts its
-memory on them. And where it does not ask trec_eval (RR with a cutoff, Judged) it breaks ties the other way round; there
-it gets our order as scores without ties.
+things are done for the oracle's sake alone. A query with negative grades only gets 0 instead, because the binding to
+trec_eval hangs on it. And where ir-measures does not ask trec_eval (RR with a cutoff, Judged) it breaks ties the other
+way round; there it gets our order as scores without ties.
 
 The time is that of all measures at once on SciFact's 300 queries, medians with the process's own time.
 """
@@ -109,8 +109,8 @@ def ours(measures: tuple[Measure, ...], qrels: Qrels, run: Run) -> dict[tuple[st
     }
 
 
-def without_negative(qrels: Qrels) -> Qrels:
-    return {query: {d: max(grade, 0) for d, grade in judged.items()} for query, judged in qrels.items()}
+def without_lone_negatives(qrels: Qrels) -> Qrels:
+    return {query: judged if max(judged.values()) >= 0 else dict.fromkeys(judged, 0) for query, judged in qrels.items()}
 
 
 def without_ties(run: Run) -> Run:
@@ -122,7 +122,7 @@ def without_ties(run: Run) -> Run:
 
 def differences(qrels: Qrels, run: Run) -> dict[str, float]:
     """The largest difference of any query, by measure."""
-    expected = oracle(TREC_EVAL, without_negative(qrels), run) | oracle(OWN_TIE_RULE, qrels, without_ties(run))
+    expected = oracle(TREC_EVAL, without_lone_negatives(qrels), run) | oracle(OWN_TIE_RULE, qrels, without_ties(run))
     measured = ours(TREC_EVAL + OWN_TIE_RULE, qrels, run)
     assert measured.keys() == expected.keys()
     found = dict.fromkeys(map(str, TREC_EVAL + OWN_TIE_RULE), 0.0)

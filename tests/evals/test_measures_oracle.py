@@ -46,7 +46,7 @@ def ours(measures: tuple[Measure, ...], qrels: dict, run: dict) -> dict[str, dic
 
 
 def without_negative(qrels: dict) -> dict[str, dict[str, int]]:
-    """To trec_eval a negative grade is what 0 is, but the binding to it corrupts its memory when it is given one."""
+    """To trec_eval a negative grade is what 0 is, but the binding to it hangs or aborts on some."""
     return {query: {d: max(grade, 0) for d, grade in judged.items()} for query, judged in qrels.items()}
 
 

@@ -75,7 +75,8 @@ def cut_off(database: Database, process: Process) -> None:
     """End the connection that shows a process to be alive, as a lost network or a kill does."""
     query = (
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 "
-        f"AND classid = {LOCK_CLASS} AND objid = {process.workers._id}"
+        f"AND classid = {LOCK_CLASS} AND objid = {process.workers._id} "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"  # the server has others
     )
     with database.write() as connection:
         assert connection.exec_driver_sql(query).scalars().all() == [True]
