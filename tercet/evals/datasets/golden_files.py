@@ -156,16 +156,20 @@ def _each_row(path: Path, reading: Reading, take: Callable[[Record], None]) -> N
     A quoted cell may go on over several lines; a row is then named by its last one.
     """
     pending: list[str] = []
+    size = quotes = 0
     header: list[str] = []
 
     def take_line(line: Line) -> None:
+        nonlocal size, quotes
         if not pending and not line.content.strip():
             return
         pending.append(line.content)
-        text = "\n".join(pending)
-        if text.count('"') % 2 and len(text) < MAX_LINE_BYTES:
+        size, quotes = size + len(line.content), quotes + line.content.count('"')
+        if quotes % 2 and size < MAX_LINE_BYTES:
             return  # inside a quoted cell
+        text = "\n".join(pending)
         pending.clear()
+        size = quotes = 0
         try:
             cells = next(csv.reader(io.StringIO(text, newline=""), strict=True))
         except csv.Error as error:

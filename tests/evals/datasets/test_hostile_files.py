@@ -163,6 +163,13 @@ def test_broken_csv_is_named(tmp_path: Path, name: str) -> None:
     assert reason in caught.value.message
 
 
+def test_a_quotation_mark_that_is_never_closed_takes_no_time(tmp_path: Path) -> None:
+    (tmp_path / "golden.csv").write_text('id,query,relevant\nq1,"' + "word\n" * 500_000, "utf-8")
+
+    with pytest.raises(InputError, match="does not end"):
+        read_golden(tmp_path / "golden.csv")
+
+
 TREC = {
     "fields": (read_qrels, "q1 0 d1\n", "expected 4 fields"),
     "grade": (read_qrels, "q1 0 d1 1.5\n", "whole number"),
