@@ -44,13 +44,14 @@ HITS = 50
 
 
 def read(data: Path, folder: str, conversation: str) -> ConversationDataset:
-    """One conversation with its questions."""
+    """One conversation with its questions, named after its data set too: ids of records, which break ties, need it."""
     whole = load_conversations(data / folder)
+    name = f"{folder} {conversation}"
     return replace(
         whole,
-        name=f"{folder} {conversation}",
-        conversations=tuple(one for one in whole.conversations if one.id == conversation),
-        questions=tuple(one for one in whole.questions if one.conversation == conversation),
+        name=name,
+        conversations=tuple(replace(one, id=name) for one in whole.conversations if one.id == conversation),
+        questions=tuple(replace(one, conversation=name) for one in whole.questions if one.conversation == conversation),
     )
 
 

@@ -18,8 +18,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from tercet.errors import FormatVersionError, InputError, SourceError
 from tercet.evals.folders import check_place, write_folder
 from tercet.evals.junit import run_junit
@@ -29,6 +27,8 @@ from tercet.evals.summary import run_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
 
 FORMAT = 1
 """Of ``run.json`` and ``queries.jsonl``."""
@@ -153,7 +153,7 @@ def read_run(folder: str | Path) -> EvalRun:
             str(root / QUERIES_FILE), f"it has {len(outcomes)} questions where {RUN_FILE} speaks of {expected!r}"
         )
     document["outcomes"] = outcomes
-    return _validated(_RUN, document, str(path))
+    return _validated(EvalRun, document, str(path))
 
 
 def _check_format(found: object, path: Path) -> None:
@@ -171,7 +171,7 @@ def _outcomes(path: Path) -> Iterator[Outcome]:
         if not line.strip():
             continue
         place = f"{path}, line {number}"
-        outcome = _validated(_OUTCOME, _parsed(line, place), place)
+        outcome = _validated(Outcome, _parsed(line, place), place)
         if outcome.id in seen:
             raise _damaged(place, f"the question {outcome.id!r} occurs twice")
         seen.add(outcome.id)
@@ -206,9 +206,18 @@ def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
 
 
-def _validated(adapter: TypeAdapter[_Record], value: object, place: str) -> _Record:
+@cache
+def _adapter(kind: type[_Record]) -> TypeAdapter[_Record]:
+    from pydantic import TypeAdapter  # noqa: PLC0415  # writing a run needs none
+
+    return TypeAdapter(kind)
+
+
+def _validated(kind: type[_Record], value: object, place: str) -> _Record:
+    from pydantic import ValidationError  # noqa: PLC0415  # as above
+
     try:
-        return adapter.validate_python(value)
+        return _adapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -217,7 +226,3 @@ def _validated(adapter: TypeAdapter[_Record], value: object, place: str) -> _Rec
 
 def _damaged(place: str, reason: str) -> InputError:
     return InputError(f"{place}: {reason}.", remedy=_REMEDY)
-
-
-_RUN = TypeAdapter(EvalRun)
-_OUTCOME = TypeAdapter(Outcome)
