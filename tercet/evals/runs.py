@@ -102,7 +102,8 @@ def _encodable(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     if is_dataclass(value):
-        return {name: getattr(value, name) for name in _field_names(type(value))}
+        kind: Any = type(value)
+        return {name: getattr(value, name) for name in _field_names(kind)}
     raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
@@ -153,7 +154,7 @@ def read_run(folder: str | Path) -> EvalRun:
             str(root / QUERIES_FILE), f"it has {len(outcomes)} questions where {RUN_FILE} speaks of {expected!r}"
         )
     document["outcomes"] = outcomes
-    return _validated(EvalRun, document, str(path))
+    return _validated(_of_runs(), document, str(path))
 
 
 def _check_format(found: object, path: Path) -> None:
@@ -171,7 +172,7 @@ def _outcomes(path: Path) -> Iterator[Outcome]:
         if not line.strip():
             continue
         place = f"{path}, line {number}"
-        outcome = _validated(Outcome, _parsed(line, place), place)
+        outcome = _validated(_of_outcomes(), _parsed(line, place), place)
         if outcome.id in seen:
             raise _damaged(place, f"the question {outcome.id!r} occurs twice")
         seen.add(outcome.id)
@@ -207,17 +208,24 @@ def _not_finite(text: str) -> float:
 
 
 @cache
-def _adapter(kind: type[_Record]) -> TypeAdapter[_Record]:
+def _of_runs() -> TypeAdapter[EvalRun]:
     from pydantic import TypeAdapter  # noqa: PLC0415  # writing a run needs none
 
-    return TypeAdapter(kind)
+    return TypeAdapter(EvalRun)
 
 
-def _validated(kind: type[_Record], value: object, place: str) -> _Record:
+@cache
+def _of_outcomes() -> TypeAdapter[Outcome]:
+    from pydantic import TypeAdapter  # noqa: PLC0415  # as above
+
+    return TypeAdapter(Outcome)
+
+
+def _validated(adapter: TypeAdapter[_Record], value: object, place: str) -> _Record:
     from pydantic import ValidationError  # noqa: PLC0415  # as above
 
     try:
-        return _adapter(kind).validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
