@@ -277,10 +277,11 @@ def _register() -> None:
     """Commands of other modules join here: one import and one line each, functions as app.py takes them."""
     from tercet.cli import evals_data, evals_run
 
-    for command in (evals_run.run, evals_run.sweep):
-        eval_app.command()(command)
-    for command in (evals_data.lint, evals_data.golden, evals_data.label):
-        eval_app.command()(command)
+    eval_app.command()(evals_run.run)
+    eval_app.command()(evals_run.sweep)
+    eval_app.command()(evals_data.lint)
+    eval_app.command()(evals_data.golden)
+    eval_app.command()(evals_data.label)
 
 
 _register()

@@ -216,8 +216,14 @@ def _corpus(
 
 
 def _kind(text: str | None) -> DatasetKind | None:
-    if text is None or text == "retrieval" or text == "spans" or text == "conversations":  # noqa: PLR1714  narrows
-        return text
+    kinds: dict[str | None, DatasetKind | None] = {
+        None: None,
+        "retrieval": "retrieval",
+        "spans": "spans",
+        "conversations": "conversations",
+    }
+    if text in kinds:
+        return kinds[text]
     raise ConfigurationError(
         f"There is no kind {text!r} of data sets.", remedy="Kinds are retrieval, spans and conversations."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tercet.evals.configuration import Settings
-    from tercet.evals.records import Estimate, EvalRun
+    from tercet.evals.own_corpus import Loaded
+    from tercet.evals.records import EvalRun
     from tercet.evals.sweeping import Sweep
     from tercet.evals.tasks import Task
 
@@ -51,6 +53,13 @@ OwnMemory = Annotated[
     Path | None,
     typer.Option("--memory", metavar="DIR", help="Or a memory of yours, which is searched as it stands."),
 ]
+HoldOut = Annotated[
+    bool,
+    typer.Option(
+        "--hold-out/--no-hold-out",
+        help="Take the words of questions that `golden` made out of the documents first, or search them as they are.",
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -73,6 +82,7 @@ def run(
     seed: Seed = 0,
     documents: Documents = None,
     memory: OwnMemory = None,
+    hold_out: HoldOut = True,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Keep the memory that is made in this folder.")
     ] = None,
@@ -93,6 +103,7 @@ def run(
       tercet eval run --dataset golden.jsonl --documents docs/ --out runs/docs --measures "nDCG@10 R@20"
       tercet eval run --dataset golden.jsonl --memory .tercet --out runs/mine --json
     """
+    from tercet.evals.own_corpus import load_with_corpus
     from tercet.evals.running import measure, prepared
     from tercet.evals.runs import write_run
 
@@ -100,7 +111,8 @@ def run(
         raise InputError(f"{out} is not empty.", remedy="Name another folder, or add --overwrite to replace the run.")
     settings = _settings(config, set_, embedder)
     configuration = _single(settings)
-    task = _task(dataset, measures, limit, seed, documents, memory)
+    loaded = load_with_corpus(dataset, documents=documents, memory=memory, hold_out=hold_out)
+    task = _task(loaded, dataset, measures, limit, seed)
     with progress_shown(quiet=as_json) as progress:  # noqa: SIM117
         with prepared(task, configuration, cache=embedding_cache, keep=keep, progress=progress) as ready:
             found = measure(task, configuration, ready, name=name or out.resolve().name, progress=progress)
@@ -131,6 +143,7 @@ def sweep(
     limit: Limit = None,
     seed: Seed = 0,
     documents: Documents = None,
+    hold_out: HoldOut = True,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Keep the memories that are made in this folder.")
     ] = None,
@@ -150,11 +163,12 @@ def sweep(
       tercet eval sweep --dataset data/scifact --out sweeps/grid --config grid.yaml
     """
     from tercet.evals.grids import grid, parse_variation
+    from tercet.evals.own_corpus import load_with_corpus
     from tercet.evals.sweeping import document_of
     from tercet.evals.sweeping import sweep as run_sweep
 
     variants = grid(_settings(config, set_, embedder), [parse_variation(one) for one in vary or ()])
-    task = _task(dataset, measures, limit, seed, documents, None)
+    task = _task(load_with_corpus(dataset, documents=documents, hold_out=hold_out), dataset, measures, limit, seed)
     with progress_shown(quiet=as_json) as progress:
         found = run_sweep(
             task, variants, out=out, baseline=baseline, cache=embedding_cache, keep=keep, progress=progress
@@ -177,13 +191,8 @@ def run_document(found: EvalRun, out: Path) -> dict[str, Any]:
         "out": str(out),
         "dataset": {"name": found.dataset.name, "kind": found.dataset.kind, "fingerprint": found.dataset.fingerprint},
         "questions": len(found.outcomes),
-        "measures": {name: _estimate(one) for name, one in found.measures.items()},
-        "cost": {
-            "chunks": cost.chunks,
-            "tokens": cost.tokens,
-            "context_tokens": cost.context_tokens,
-            "ms": cost.ms,
-        },
+        "measures": {name: asdict(one) for name, one in found.measures.items()},
+        "cost": asdict(cost),
         "losses": _losses(found),
         "failed": [{"id": one.id, "error": one.error} for one in found.outcomes if one.error],
         "warnings": list(found.warnings),
@@ -213,25 +222,18 @@ def _single(settings: Settings) -> Any:  # noqa: ANN401 -- loaded only here
     return make_configuration(settings)
 
 
-def _task(
-    dataset: Path, measures: str | None, limit: int | None, seed: int, documents: Path | None, memory: Path | None
-) -> Task:
-    from tercet.evals.datasets import load_dataset
+def _task(loaded: Loaded, path: Path, measures: str | None, limit: int | None, seed: int) -> Task:
     from tercet.evals.tasks import make_task
 
     return make_task(
-        load_dataset(dataset),
-        path=dataset,
+        loaded.dataset,
+        path=path,
         measures=measures,
         limit=limit,
         seed=seed,
-        documents=documents,
-        memory=memory,
+        documents=loaded.documents,
+        memory=loaded.memory,
     )
-
-
-def _estimate(one: Estimate) -> dict[str, Any]:
-    return {"mean": one.mean, "low": one.low, "high": one.high, "count": one.count}
 
 
 def _losses(found: EvalRun) -> dict[str, int]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tercet.evals.asking import ask
 from tercet.evals.chunk_measures import ChunkMeasure, chunk_values
+from tercet.evals.contexts import Contexts, kept_name, retention
 from tercet.evals.evidence import DEFAULT_BUDGETS, by_document, covers, loss_of
+from tercet.evals.measured import Measured, curves_of, lacks
 from tercet.evals.records import Outcome, RankedItem, Span
-from tercet.evals.retrieval import Measured, builder_of, kept_name, lacks, retention
 from tercet.evals.span_measures import span_scores
 from tercet.memory.places import chunk_places, stored_texts
 from tercet.records import Scope
@@ -59,39 +60,29 @@ def measure_spans(
         progress: Called after each question.
     """
     retriever = SemanticRetriever(memory.semantic, config=configuration.retrieval)
-    budgets = DEFAULT_BUDGETS if configuration.budgets is None else configuration.budgets
-    sizes = tuple(dict.fromkeys((*budgets, configuration.context.budget)))
-    builder = builder_of(memory, configuration) if budgets else None
-    contexts: dict[str, dict[int, Context]] = {}
+    contexts = Contexts(
+        memory, configuration, DEFAULT_BUDGETS if configuration.budgets is None else configuration.budgets
+    )
 
     def search(_key: str, text: str) -> SearchResult:
         return retriever.search(text, limit=configuration.hits)
 
     def then(key: str, text: str, _result: SearchResult) -> None:
-        if builder is not None:
-            contexts[key] = dict(zip(sizes, builder.build_sizes(text, budgets=sizes, scope=Scope()), strict=True))
+        contexts.build(key, text, scope=Scope())
 
     answers = ask({one.id: one.text for one in dataset.questions}, search, then=then, progress=progress)
     gold = _placed(dataset, memory)
+    candidates = configuration.context.semantic_candidates
     outcomes = tuple(
-        _outcome(
-            question,
-            answers=answers,
-            gold=gold,
-            contexts=contexts.get(question.id),
-            measures=measures,
-            budgets=budgets,
-            configuration=configuration,
-        )
-        for question in dataset.questions
+        _outcome(one, answers, gold, contexts=contexts, measures=measures, candidates=candidates)
+        for one in dataset.questions
     )
-    curves: dict[str, tuple[tuple[float, float], ...]] = {}
-    if curve := _recall_curve(gold, answers, [one.id for one in outcomes if one.values]):
-        curves["recall against k"] = curve
-        if budgets:
-            curves["retention against budget"] = retention(outcomes, budgets)
-    degraded = {lack for result in answers.found.values() for lack in result.degraded}
-    return Measured(outcomes=outcomes, curves=curves, warnings=(*gold.warnings, *lacks(degraded)))
+    recall = _recall_curve(gold, answers, [one.id for one in outcomes if one.values])
+    return Measured(
+        outcomes=outcomes,
+        curves=curves_of(recall=recall, retention=retention(outcomes, contexts.budgets)),
+        warnings=(*gold.warnings, *lacks(lack for result in answers.found.values() for lack in result.degraded)),
+    )
 
 
 def span_of(hit: Hit) -> Span:
@@ -101,13 +92,12 @@ def span_of(hit: Hit) -> Span:
 
 def _outcome(
     question: SpanQuestion,
-    *,
     answers: Answers[SearchResult],
     gold: Gold,
-    contexts: Mapping[int, Context] | None,
+    *,
+    contexts: Contexts,
     measures: Sequence[ChunkMeasure],
-    budgets: Sequence[int],
-    configuration: EvalConfiguration,
+    candidates: int,
 ) -> Outcome:
     spans = gold.spans[question.id]
     result = answers.found.get(question.id)
@@ -126,20 +116,23 @@ def _outcome(
     if not spans or not question.answerable:
         return outcome
     found = [span_of(hit) for hit in hits]
+    built = contexts.of(question.id) or {}
+    kept = {size: _spans_in(context) for size, context in built.items()}
     values = chunk_values(measures, spans, found)
-    kept = {size: _spans_in(context) for size, context in (contexts or {}).items()}
-    values.update({kept_name(size): span_scores(spans, kept.get(size, [])).recall for size in budgets})
+    values.update({kept_name(size): span_scores(spans, kept.get(size, [])).recall for size in contexts.budgets})
     if result is None:
         return replace(outcome, values=values)
-    size = configuration.context.budget
-    candidates = found[: configuration.context.semantic_candidates]
-    stages = (gold.held, by_document(candidates), by_document(kept[size]) if contexts else None)
-    names = [
-        None if stage is None else {_name(span) for span in spans if covers(stage, span, _text(gold, span))}
-        for stage in stages
-    ]
-    loss = loss_of(set(map(_name, spans)), stored=names[0] or (), found=names[1] or (), kept=names[2])
-    return replace(outcome, values=values, loss=loss, tokens=contexts[size].tokens if contexts else None)
+    loss = loss_of(
+        set(map(_name, spans)),
+        stored=_covered(spans, gold.held, gold),
+        found=_covered(spans, by_document(found[:candidates]), gold),
+        kept=_covered(spans, by_document(kept[contexts.size]), gold) if built else None,
+    )
+    return replace(outcome, values=values, loss=loss, tokens=built[contexts.size].tokens if built else None)
+
+
+def _covered(spans: Sequence[Span], found: Mapping[str, Sequence[tuple[int, int]]], gold: Gold) -> set[str]:
+    return {_name(span) for span in spans if covers(found, span, _text(gold, span))}
 
 
 def _recall_curve(gold: Gold, answers: Answers[SearchResult], asked: Sequence[str]) -> tuple[tuple[float, float], ...]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tercet.evals.abstention import Attempt, risk_coverage_curve
 from tercet.evals.asking import ask
-from tercet.evals.evidence import loss_of
-from tercet.evals.measures import Measure, evaluate
+from tercet.evals.contexts import Contexts, retention
+from tercet.evals.measured import Measured, curves_of, lacks, ranked_values
 from tercet.evals.records import Outcome, RankedItem
-from tercet.evals.retrieval import DEPTHS, Measured, builder_of, kept_name, lacks, retention
 from tercet.memory.episodes.records import Turn
 from tercet.records import Progress, Scope
 from tercet.retrieval.episodic import EpisodicRetriever
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from tercet.evals.asking import Answers
     from tercet.evals.configuration import EvalConfiguration
     from tercet.evals.datasets import Conversation, ConversationDataset, ConversationQuestion, ConversationTurn, Session
+    from tercet.evals.measures import Measure
     from tercet.memory.memory import Memory
     from tercet.retrieval.context_records import Context
     from tercet.retrieval.episodic_records import EpisodicResult
@@ -121,58 +121,58 @@ def measure_conversations(
     places = record(dataset, memory, progress=progress)
     ends = {one.id: last_time([one]) for one in dataset.conversations}
     asked = {one.id: one for one in dataset.questions}
-    contexts: dict[str, dict[int, Context]] = {}
     retriever = EpisodicRetriever(memory.episodic, config=configuration.episodic)
-    budgets = configuration.budgets or ()
-    sizes = tuple(dict.fromkeys((*budgets, configuration.context.budget)))
-    builder = builder_of(memory, configuration) if budgets else None
+    contexts = Contexts(memory, configuration, configuration.budgets or ())
 
     def search(key: str, text: str) -> EpisodicResult:
         scope, now = scope_of(asked[key].conversation), ends[asked[key].conversation]
         return retriever.search(text, scope=scope, limit=configuration.hits, now=now)
 
     def then(key: str, text: str, _result: EpisodicResult) -> None:
-        if builder is not None and asked[key].answerable:
-            scope, now = scope_of(asked[key].conversation), ends[asked[key].conversation]
-            built = builder.build_sizes(text, budgets=sizes, scope=scope, now=now)
-            contexts[key] = dict(zip(sizes, built, strict=True))
+        if asked[key].answerable:
+            conversation = asked[key].conversation
+            contexts.build(key, text, scope=scope_of(conversation), now=ends[conversation])
 
     answers = ask({key: one.text for key, one in asked.items()}, search, then=then, progress=progress)
     rankings = {key: _ranking(asked[key], result, places) for key, result in answers.found.items()}
     qrels = {key: dict.fromkeys(one.evidence, 1) for key, one in asked.items() if one.evidence and one.answerable}
     run = {key: {item.id: item.score for item in ranking} for key, ranking in rankings.items()}
-    depths = [Measure("R", cutoff=depth) for depth in DEPTHS if depth <= configuration.hits]
-    values = evaluate([*measures, *depths], qrels, run)
+    values, recall = ranked_values(measures, qrels, run, deepest=configuration.hits)
     outcomes = []
     for key, question in asked.items():
         outcome = Outcome(
             id=key,
             text=question.text,
             ranking=rankings.get(key, ()),
-            values={str(measure): values[measure][key] for measure in measures if key in qrels},
+            values={**values.get(key, {}), **_abstention(question, answers.found.get(key))},
             relevant=tuple(sorted(question.evidence)),
             slices={"category": question.category} if question.category else {},
             answerable=question.answerable,
             seconds=answers.seconds.get(key),
             error=answers.errors.get(key, ""),
         )
-        outcome = replace(outcome, values={**outcome.values, **_abstention(question, answers.found.get(key))})
-        if key in qrels and not outcome.error:
-            outcome = _judged(outcome, question, places, contexts.get(key), configuration)
-        elif key in qrels:
-            outcome = replace(outcome, values={**outcome.values, **{kept_name(one): 0.0 for one in budgets}})
+        if key in qrels:
+            held = {episode: _unit(question, place) for episode, place in places[question.conversation].items()}
+            outcome = contexts.judged(
+                outcome,
+                evidence=question.evidence,
+                stored=set(held.values()),
+                found={item.id for item in outcome.ranking[: configuration.context.episodic_candidates]},
+                holds=partial(_held_by, held),
+            )
         outcomes.append(outcome)
-    curves: dict[str, tuple[tuple[float, float], ...]] = {}
-    if qrels:
-        curves["recall against k"] = tuple(
-            (float(one.cutoff or 0), sum(values[one].values()) / len(qrels)) for one in depths
-        )
-        if budgets:
-            curves["retention against budget"] = retention(outcomes, budgets)
-    if any(not one.answerable for one in dataset.questions) and answers.found:
-        curves["risk against coverage"] = risk_coverage_curve(_attempts(dataset, answers, rankings))
-    degraded = {lack for result in answers.found.values() for lack in result.degraded}
-    return Measured(outcomes=tuple(outcomes), curves=curves, warnings=lacks(degraded))
+    silent = any(not one.answerable for one in dataset.questions) and answers.found
+    risk = risk_coverage_curve(_attempts(dataset, answers, rankings)) if silent else ()
+    return Measured(
+        outcomes=tuple(outcomes),
+        curves=curves_of(recall=recall, retention=retention(outcomes, contexts.budgets), risk=risk),
+        warnings=lacks(lack for result in answers.found.values() for lack in result.degraded),
+    )
+
+
+def _held_by(held: Mapping[str, str], context: Context) -> set[str]:
+    """Turns or sessions of which a context holds a piece."""
+    return {held[item.id] for item in context.items if item.id in held}
 
 
 def _abstention(question: ConversationQuestion, result: EpisodicResult | None) -> dict[str, float]:
@@ -222,31 +222,3 @@ def _ranking(question: ConversationQuestion, result: EpisodicResult, places: Pla
         if key not in best:
             best[key] = RankedItem(id=key, score=hit.score, text=hit.text)
     return tuple(best.values())
-
-
-def _judged(
-    outcome: Outcome,
-    question: ConversationQuestion,
-    places: Places,
-    contexts: Mapping[int, Context] | None,
-    configuration: EvalConfiguration,
-) -> Outcome:
-    """With what was lost on the way, and what contexts keep."""
-    held = places[question.conversation]
-    stored = {_unit(question, place) for place in held.values()}
-    found = {item.id for item in outcome.ranking[: configuration.context.episodic_candidates]}
-    if contexts is None:
-        return replace(outcome, loss=loss_of(question.evidence, stored=stored, found=found, kept=None))
-    kept = {
-        budget: {_unit(question, held[item.id]) for item in context.items if item.id in held}
-        for budget, context in contexts.items()
-    }
-    wanted = question.evidence
-    shares = {kept_name(one): len(wanted & kept[one]) / len(wanted) for one in configuration.budgets or ()}
-    budget = configuration.context.budget
-    return replace(
-        outcome,
-        values={**outcome.values, **shares},
-        loss=loss_of(wanted, stored=stored, found=found, kept=kept[budget]),
-        tokens=contexts[budget].tokens,
-    )

@@ -38,7 +38,11 @@ def parse_variation(text: str) -> tuple[str, list[Any]]:
         >>> parse_variation("chunking.max_tokens=128,256")
         ('chunking.max_tokens', [128, 256])
     """
-    name, _, values = text.partition("=")
+    name, separator, values = text.partition("=")
+    if not separator:
+        raise ConfigurationError(
+            f"--vary {text!r} is not of the form NAME=VALUE,VALUE.", remedy="Such as chunking.max_tokens=128,256."
+        )
     if values.lstrip().startswith("["):  # lists of lists, and texts with commas
         name, value = parse_setting(text, option="--vary")
         return name, value if is_grid(name, value) else [value]

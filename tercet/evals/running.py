@@ -5,21 +5,17 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from tercet.evals.chunk_measures import parse_chunk_measures
-from tercet.evals.chunking import measure_spans
 from tercet.evals.configuration import EvalConfiguration
-from tercet.evals.conversations import last_time, measure_conversations
 from tercet.evals.corpus import Stored, folder_for_memory, opened
 from tercet.evals.datasets import ConversationDataset, RetrievalDataset, SpanDataset
 from tercet.evals.embedding_cache import CachedEmbedder, default_cache_file
 from tercet.evals.measures import parse_measure
 from tercet.evals.records import EvalRun
-from tercet.evals.retrieval import measure_retrieval
 from tercet.evals.slices import sliced
 from tercet.evals.statistics import estimate
 from tercet.evals.tasks import Task, make_task
@@ -31,10 +27,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tercet.evals.datasets import Dataset
+    from tercet.evals.measured import Measured
     from tercet.evals.records import Estimate, Outcome
-    from tercet.evals.retrieval import Measured
     from tercet.models.embedding import Embedder
     from tercet.records import Progress
+
+
+NO_VECTORS = "searches lacked dense"
+"""No warning where no embedder was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ def prepared(
         if embedder is None and (spec := _spec(task, configuration)) != LEXICAL_ONLY:
             embedder = stack.enter_context(CachedEmbedder(resolve_embedder(spec), cache or default_cache_file()))
         if task.corpus is None:
+            from tercet.evals.conversations import last_time  # noqa: PLC0415  # few runs are of conversations
+
             assert isinstance(task.dataset, ConversationDataset)
             folder = stack.enter_context(folder_for_memory(keep))
             moment = last_time(task.dataset.conversations) or datetime.now(UTC)
@@ -112,6 +114,10 @@ def measure(
         for one, slices in zip(found.outcomes, sliced(task.dataset, found.outcomes), strict=True)
     )
     settings = task.settings(configuration)
+    if task.corpus is not None and task.corpus.memory is not None:
+        memory = ready.memory
+        own = {"chunking": asdict(memory.chunking), "lexical": asdict(memory.lexical)}
+        settings.update(own, embedder=memory.embedder_record.spec)
     if ready.embedder is not None:
         settings["embedder_fingerprint"] = ready.embedder.fingerprint
     settings["stored"] = {
@@ -120,7 +126,8 @@ def measure(
         "tokens": ready.stored.tokens,
     }
     failed = [one.id for one in outcomes if one.error]
-    warnings = [*found.warnings, *(f"not stored: {one}" for one in ready.stored.failed)]
+    lacking = [one for one in found.warnings if ready.embedder is not None or one != NO_VECTORS]
+    warnings = [*lacking, *(f"not stored: {one}" for one in ready.stored.failed)]
     if failed:
         warnings.append(f"{len(failed)} questions failed and count 0: {', '.join(failed[:5])}")
     return EvalRun(
@@ -222,13 +229,21 @@ def _by_slice(outcomes: Sequence[Outcome], *, seed: int) -> dict[str, dict[str, 
 def _measured(
     task: Task, configuration: EvalConfiguration, memory: Memory, progress: Callable[[Progress], None] | None
 ) -> Measured:
+    # Each kind loads a part of the package that the others do without.
     if isinstance(task.dataset, SpanDataset):
-        wanted = parse_chunk_measures(" ".join(task.measures))
-        return measure_spans(task.dataset, memory, configuration, measures=wanted, progress=progress)
-    ranked = [parse_measure(one) for one in task.measures]
+        from tercet.evals.chunk_measures import parse_chunk_measures  # noqa: PLC0415
+        from tercet.evals.chunking import measure_spans  # noqa: PLC0415
+
+        of_chunks = parse_chunk_measures(" ".join(task.measures))
+        return measure_spans(task.dataset, memory, configuration, measures=of_chunks, progress=progress)
+    of_ranks = [parse_measure(one) for one in task.measures]
     if isinstance(task.dataset, RetrievalDataset):
-        return measure_retrieval(task.dataset, memory, configuration, measures=ranked, progress=progress)
-    return measure_conversations(task.dataset, memory, configuration, measures=ranked, progress=progress)
+        from tercet.evals.retrieval import measure_retrieval  # noqa: PLC0415
+
+        return measure_retrieval(task.dataset, memory, configuration, measures=of_ranks, progress=progress)
+    from tercet.evals.conversations import measure_conversations  # noqa: PLC0415
+
+    return measure_conversations(task.dataset, memory, configuration, measures=of_ranks, progress=progress)
 
 
 def _spec(task: Task, configuration: EvalConfiguration) -> str:

@@ -18,8 +18,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from tercet.errors import FormatVersionError, InputError, SourceError
 from tercet.evals.folders import check_place, write_folder
 from tercet.evals.junit import run_junit
@@ -29,6 +27,8 @@ from tercet.evals.summary import run_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
 
 FORMAT = 1
 """Of ``run.json`` and ``queries.jsonl``."""
@@ -102,7 +102,8 @@ def _encodable(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     if is_dataclass(value):
-        return {name: getattr(value, name) for name in _field_names(type(value))}
+        kind: Any = type(value)
+        return {name: getattr(value, name) for name in _field_names(kind)}
     raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
@@ -153,7 +154,7 @@ def read_run(folder: str | Path) -> EvalRun:
             str(root / QUERIES_FILE), f"it has {len(outcomes)} questions where {RUN_FILE} speaks of {expected!r}"
         )
     document["outcomes"] = outcomes
-    return _validated(_RUN, document, str(path))
+    return _validated(_of_runs(), document, str(path))
 
 
 def _check_format(found: object, path: Path) -> None:
@@ -171,7 +172,7 @@ def _outcomes(path: Path) -> Iterator[Outcome]:
         if not line.strip():
             continue
         place = f"{path}, line {number}"
-        outcome = _validated(_OUTCOME, _parsed(line, place), place)
+        outcome = _validated(_of_outcomes(), _parsed(line, place), place)
         if outcome.id in seen:
             raise _damaged(place, f"the question {outcome.id!r} occurs twice")
         seen.add(outcome.id)
@@ -206,7 +207,23 @@ def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
 
 
+@cache
+def _of_runs() -> TypeAdapter[EvalRun]:
+    from pydantic import TypeAdapter  # noqa: PLC0415  # writing a run needs none
+
+    return TypeAdapter(EvalRun)
+
+
+@cache
+def _of_outcomes() -> TypeAdapter[Outcome]:
+    from pydantic import TypeAdapter  # noqa: PLC0415  # as above
+
+    return TypeAdapter(Outcome)
+
+
 def _validated(adapter: TypeAdapter[_Record], value: object, place: str) -> _Record:
+    from pydantic import ValidationError  # noqa: PLC0415  # as above
+
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
@@ -217,7 +234,3 @@ def _validated(adapter: TypeAdapter[_Record], value: object, place: str) -> _Rec
 
 def _damaged(place: str, reason: str) -> InputError:
     return InputError(f"{place}: {reason}.", remedy=_REMEDY)
-
-
-_RUN = TypeAdapter(EvalRun)
-_OUTCOME = TypeAdapter(Outcome)

@@ -18,6 +18,7 @@ from tercet.evals.corpus import ingest_key
 from tercet.evals.running import measure, prepared
 from tercet.evals.runs import read_run, write_run
 from tercet.evals.statistics import Difference, compare, holm
+from tercet.evals.summaries import Summary
 from tercet.records import Progress
 from tercet.settings import fingerprint
 
@@ -46,6 +47,7 @@ class Cost:
     """Mean of a context; None where none was built."""
     ms: float | None
     """Median of a search."""
+    ms_p95: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,12 +201,14 @@ def cost_of(run: EvalRun) -> Cost:
     stored = run.configuration.get("stored")
     counts = stored if isinstance(stored, Mapping) else {}
     seconds = [one.seconds for one in run.outcomes if one.seconds is not None]
+    latency = Summary.of(seconds) if seconds else None
     tokens = [one.tokens for one in run.outcomes if one.tokens is not None]
     return Cost(
         chunks=int(counts.get("chunks", 0)),
         tokens=int(counts.get("tokens", 0)),
         context_tokens=statistics.fmean(tokens) if tokens else None,
-        ms=round(1000 * statistics.median(seconds), 3) if seconds else None,
+        ms=round(1000 * latency.p50, 3) if latency else None,
+        ms_p95=round(1000 * latency.p95, 3) if latency else None,
     )
 
 

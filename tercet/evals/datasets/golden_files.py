@@ -156,14 +156,20 @@ def _each_row(path: Path, reading: Reading, take: Callable[[Record], None]) -> N
     A quoted cell may go on over several lines; a row is then named by its last one.
     """
     pending: list[str] = []
+    size = quotes = 0
     header: list[str] = []
 
     def take_line(line: Line) -> None:
+        nonlocal size, quotes
+        if not pending and not line.content.strip():
+            return
         pending.append(line.content)
-        text = "\n".join(pending)
-        if text.count('"') % 2 and len(text) < MAX_LINE_BYTES:
+        size, quotes = size + len(line.content), quotes + line.content.count('"')
+        if quotes % 2 and size < MAX_LINE_BYTES:
             return  # inside a quoted cell
+        text = "\n".join(pending)
         pending.clear()
+        size = quotes = 0
         try:
             cells = next(csv.reader(io.StringIO(text, newline=""), strict=True))
         except csv.Error as error:
@@ -175,7 +181,7 @@ def _each_row(path: Path, reading: Reading, take: Callable[[Record], None]) -> N
             line.refuse("bad-fields", f"expected {len(header)} cells, found {len(cells)}")
         take(Record(reading, path, line.number, _values(line, dict(zip(header, cells, strict=True)))))
 
-    reading.each_line(path, take_line)
+    reading.each_line(path, take_line, blank=True)  # a quoted cell may hold blank lines
     if pending:
         reading.report("bad-csv", str(path), "a quoted cell does not end", "Close it with a quotation mark.")
 
@@ -233,5 +239,5 @@ def _rows(questions: Sequence[GoldenQuestion]) -> Iterator[str]:
 
 def _row(cells: Sequence[str]) -> str:
     written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="").writerow(cells)
-    return written.getvalue()
+    csv.writer(written, lineterminator="\r\n").writerow(cells)  # cells with either sign of it are quoted
+    return written.getvalue().removesuffix("\r\n")

@@ -77,8 +77,8 @@ class Reading:
             )
         self.findings.append(LintFinding(severity="error", code=code, where=where, message=f"{reason}.", remedy=remedy))
 
-    def each_line(self, path: Path, take: Callable[[Line], None]) -> None:
-        """Hand every line of a file that is not blank to ``take``, which may refuse it.
+    def each_line(self, path: Path, take: Callable[[Line], None], *, blank: bool = False) -> None:
+        """Hand every line of a file to ``take``, which may refuse it; blank ones only if asked for.
 
         Raises:
             SourceError: The file cannot be read.
@@ -92,7 +92,7 @@ class Reading:
                     line = Line(self, path, number)
                     with line.checked():
                         line.decode(raw)
-                        if line.content.strip():
+                        if blank or line.content.strip():
                             take(line)
                     if len(raw) > MAX_LINE_BYTES:
                         return

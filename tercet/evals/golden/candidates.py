@@ -17,6 +17,7 @@ Kind = Literal["heading", "faq", "link", "symbol", "sentence"]
 
 MIN_TARGET_TERMS = 15
 """Terms that must be left of a target when the words of the query are taken out of it."""
+LONGEST_TITLE = 1000
 _LONGEST_QUERY = 60
 _MARKUP = re.compile(r"!?\[([^\][]*)\]\([^)]*\)|[`*]{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)|<[^>]{1,60}>")
 
@@ -70,7 +71,7 @@ def in_section(
 def titles(document: CorpusDocument) -> Iterator[Candidate]:
     """The title of a document that has it beside its text, as abstracts and passages do."""
     titled = any(section.path for section in document.sections)
-    if document.title and not titled:
+    if document.title and not titled and len(document.title) <= LONGEST_TITLE:
         # Its words stand in no place of the text; ``hold_out`` takes the title away.
         usable = fits(document.title, least=2) and enough(document.text)
         yield Candidate(

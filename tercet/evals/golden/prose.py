@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tercet.evals.golden.candidates import Candidate, in_section, plain, titles
+from tercet.evals.golden.candidates import LONGEST_TITLE, Candidate, in_section, plain, titles
 from tercet.models.sentences import sentence_starts
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tercet.evals.golden.corpus import CorpusDocument, CorpusSection
 
 QUESTION_MARKS = "?？؟"  # noqa: RUF001  those of Chinese and Arabic
+LONGEST_SENTENCE = 1000
+"""Characters; what is longer is no sentence that anyone would ask."""
 _ITEM = re.compile(r"^(?P<indent>[ \t]*)(?:[-*+]|\d{1,3}[.)])[ \t]+(?P<text>[^\n]+)", re.MULTILINE)
 _PROSE = re.compile(r"[^\W_]|[\"'“(*]")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
@@ -25,7 +27,7 @@ def headings(document: CorpusDocument) -> Iterator[Candidate]:
         return
     yield from titles(document)
     for section in document.sections:
-        title = plain(section.path[-1]) if section.path else ""
+        title = _title(section)
         if title and title[-1] not in QUESTION_MARKS:
             yield in_section("heading", document, section, title, (section.title_start, section.title_end), least=2)
 
@@ -35,19 +37,24 @@ def faq(document: CorpusDocument) -> Iterator[Candidate]:
     if document.code:
         return
     for section in document.sections:
-        title = plain(section.path[-1]) if section.path else ""
+        title = _title(section)
         if title and title[-1] in QUESTION_MARKS:
             yield in_section("faq", document, section, title, (section.title_start, section.title_end), least=2)
         yield from _items(document, section)
 
 
+def _title(section: CorpusSection) -> str:
+    return plain(section.path[-1]) if section.path and len(section.path[-1]) <= LONGEST_TITLE else ""
+
+
 def _items(document: CorpusDocument, section: CorpusSection) -> Iterator[Candidate]:
     items = list(_ITEM.finditer(document.text, section.start, section.end))
     for number, item in enumerate(items):
-        question = plain(item["text"])
+        question = plain(item["text"]) if len(item["text"]) <= LONGEST_SENTENCE else ""
         if not question or question[-1] not in QUESTION_MARKS:
             continue
-        below = (other.start() for other in items[number + 1 :] if len(other["indent"]) <= len(item["indent"]))
+        later = (items[index] for index in range(number + 1, len(items)))
+        below = (other.start() for other in later if len(other["indent"]) <= len(item["indent"]))
         answer = section._replace(start=item.end("text"), end=next(below, section.end))
         yield in_section("faq", document, answer, question, item.span("text"), least=2)
 
@@ -65,4 +72,5 @@ def first_sentences(document: CorpusDocument) -> Iterator[Candidate]:
         until = paragraph.start() if paragraph else section.end
         starts = sentence_starts(document.text, start, until)
         end = starts[1] if len(starts) > 1 else until
-        yield in_section("sentence", document, section, plain(document.text[start:end]), (start, end), least=6)
+        if end - start <= LONGEST_SENTENCE:
+            yield in_section("sentence", document, section, plain(document.text[start:end]), (start, end), least=6)

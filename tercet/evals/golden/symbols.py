@@ -19,7 +19,7 @@ _DEFINITION = re.compile(
     r"(?:def|class|fn|func|function|struct|enum|trait|interface|type|impl|object|record|protocol|module)[ \t]+"
     r"(?:\([^)\n]{0,80}\)[ \t]*)?(?P<name>[^\W\d]\w{0,100})"
 )
-_COMMENT = re.compile(r"[ \t]*(?:///|//!|//|--|#(?![\[!])|/\*\*?|\*/|\*)[ \t]?(?P<text>[^\n]*?)(?:\*/)?[ \t]*$")
+_COMMENT = re.compile(r"[ \t]*(?:///|//!|//|--|#(?![\[!])|/\*\*?|\*/|\*)")
 _ATTRIBUTE = re.compile(r"[ \t]*(?:#!?\[|@\w)")
 _DOCSTRING = re.compile(r"\s*[rRbBuU]{0,2}(?P<quote>\"\"\"|''')(?P<text>.*?)(?P=quote)", re.DOTALL)
 _TAG = re.compile(r"(?:@\w+|:param|Args:|Returns:|```|#)")
@@ -87,7 +87,7 @@ def _comment_above(lines: Sequence[_CodeLine], number: int) -> tuple[str, int, i
     first, words = last + 1, []
     while first > 0 and (found := _COMMENT.match(lines[first - 1].text)):
         first -= 1
-        words.append(found["text"].strip())
+        words.append(lines[first].text[found.end() :].strip().removesuffix("*/").rstrip())
     if first > last:
         return None
     return _until_tag(words[::-1]), lines[first].start, lines[last].end
