@@ -30,6 +30,7 @@
     │   ├── FormatVersionError        the folder was written by a newer Tercet
     │   ├── CorruptMemoryError        what is on disk contradicts itself
     │   ├── DiskFullError             too little free space to write safely
+    │   ├── EmbeddingCacheError       a file of cached vectors that is damaged, or cannot be used
     │   └── ForkedProcessError        an engine handle was used in a forked child
     └── VectorError                   a vector or point that the index must not accept
 
@@ -225,6 +226,10 @@ class CorruptMemoryError(StoreError):
 
 class DiskFullError(StoreError):
     """Too little free space is left to write safely; nothing was written."""
+
+
+class EmbeddingCacheError(StoreError):
+    """A file of cached vectors is damaged, belongs to something else, or cannot be read or written."""
 
 
 class ForkedProcessError(StoreError):

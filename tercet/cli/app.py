@@ -145,4 +145,8 @@ def _after_interrupt(words: Sequence[str]) -> str:
         return f"The memory is usable as it stands; run the same {command} command again to go on where it stopped."
     if words[:2] == ["memory", "import"]:
         return "Nothing was imported, or all of it; run the same import again to be sure."
+    if words[:2] == ["eval", "sweep"]:
+        return "Finished configurations are kept; run the same command again to go on with the others."
+    if words[:2] == ["eval", "run"]:
+        return "No run was written; vectors that were made are kept for the next one."
     return _INTERRUPTED.get(command, "Nothing was changed.")

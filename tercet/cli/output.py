@@ -37,6 +37,9 @@ PHASES = {
     "export": "Exporting",
     "import": "Importing",
     "forget": "Forgetting",
+    "record": "Recording turns",
+    "ask": "Asking questions",
+    "sweep": "Configurations",
 }
 
 

@@ -62,9 +62,9 @@ def test_every_command_has_a_documented_document() -> None:
         "restore",
         "worker",
     }
+    of_eval = {"run", "sweep", "lint", "golden"}
     of_memory = {"list", "show", "timeline", "audit", "export", "import"}
 
-    of_eval = {"lint", "golden"}
     grouped = {f"memory-{name}" for name in of_memory} | {f"eval-{name}" for name in of_eval}
 
     assert set(DOCUMENTED) == commands | grouped | {"error"}

@@ -11,7 +11,19 @@ import pytest
 from anthropic.types import SearchResultBlockParam
 from pydantic import BaseModel, TypeAdapter
 
-from tercet import ContextBuilder, ContextConfig, Document, DocumentFilter, Memory, Scope, Turn, ingest
+from tercet import (
+    ContextBuilder,
+    ContextConfig,
+    Document,
+    DocumentFilter,
+    EpisodicConfig,
+    Memory,
+    RetrievalConfig,
+    Scope,
+    SemanticRetriever,
+    Turn,
+    ingest,
+)
 from tercet.errors import BudgetError, InputError
 from tercet.retrieval.context_records import STORES
 from tercet.settings import AGENT_CONTEXT
@@ -262,3 +274,28 @@ def test_an_empty_question_is_refused(memory: Memory, question: str) -> None:
         ContextBuilder(memory).build(question, scope=ADA)
     with pytest.raises(InputError, match="budget"):
         ContextBuilder(memory).build(QUESTION, scope=ADA, budget=-1)
+
+
+def test_contexts_of_several_sizes_are_those_of_each_budget(memory: Memory) -> None:
+    builder = ContextBuilder(memory)
+
+    several = builder.build_sizes(QUESTION, budgets=[400, 120], scope=ADA)
+
+    assert several == tuple(builder.build(QUESTION, scope=ADA, budget=budget) for budget in (400, 120))
+    with pytest.raises(InputError, match="-1"):
+        builder.build_sizes(QUESTION, budgets=[10, -1], scope=ADA)
+
+
+def test_a_context_is_searched_as_the_retrieval_settings_say(memory: Memory) -> None:
+    by_words = RetrievalConfig(dense_weight=0)
+
+    default = ContextBuilder(memory).build(QUESTION, scope=ADA)
+    chosen = ContextBuilder(memory, retrieval=by_words, episodic=EpisodicConfig(floor=1)).build(QUESTION, scope=ADA)
+
+    found = {one.id: one.score for one in chosen.report.candidates if one.store == "semantic"}
+    hits = SemanticRetriever(memory.semantic, config=by_words).search(
+        QUESTION, limit=20, where=DocumentFilter(tenant="acme")
+    )
+    assert found == {hit.chunk_id: hit.score for hit in hits}
+    assert any(one.store == "episodic" for one in default.report.candidates)
+    assert not any(one.store == "episodic" for one in chosen.report.candidates)
