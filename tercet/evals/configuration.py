@@ -137,7 +137,7 @@ def parse_setting(text: str, *, option: str = "--set") -> tuple[str, Any]:
         >>> parse_setting("chunking.max_tokens=128"), parse_setting("context.max_age_s=null")
         (('chunking.max_tokens', 128), ('context.max_age_s', None))
     """
-    from tercet.ingestion.parsers.yaml_values import read_yaml  # noqa: PLC0415  # only who sets something pays for it
+    from tercet.ingestion.parsers.yaml_values import read_yaml  # only who sets something pays for it
 
     name, separator, value = text.partition("=")
     name = name.strip()
@@ -178,7 +178,7 @@ def make_configuration(settings: Mapping[str, Any]) -> EvalConfiguration:
     """
     if not settings:
         return EvalConfiguration()
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  # the defaults need no checking
+    from pydantic import TypeAdapter, ValidationError  # the defaults need no checking
 
     nested: dict[str, Any] = {}
     for name, value in settings.items():
@@ -221,7 +221,7 @@ def _parsed(file: Path, text: str) -> object:
         raise SourceError(f"{file} is not valid {suffix[1:].upper()}: {error}.") from error
     if suffix not in {".yaml", ".yml"}:
         raise SourceError(f"{file} is no configuration.", remedy="Name a .yaml, .toml or .json file.")
-    from tercet.ingestion.parsers.yaml_values import read_yaml  # noqa: PLC0415
+    from tercet.ingestion.parsers.yaml_values import read_yaml
 
     found = read_yaml(text)
     if isinstance(found, Exception):

@@ -34,7 +34,7 @@ class Contexts:
         self._sizes = tuple(dict.fromkeys((*budgets, self.size)))
         self._built: dict[str, Mapping[int, Context]] = {}
         if budgets:
-            from tercet.retrieval.context import ContextBuilder  # noqa: PLC0415  # most runs build none
+            from tercet.retrieval.context import ContextBuilder  # most runs build none
 
             self._builder = ContextBuilder(
                 memory,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tercet.errors import ConfigurationError, InputError
 from tercet.ingestion.pipeline import ingest
-from tercet.memory.memory import LEXICAL_ONLY, Memory
+from tercet.memory.chosen_embedder import LEXICAL_ONLY
+from tercet.memory.memory import Memory
 from tercet.memory.places import chunk_places
 from tercet.settings import ChunkingConfig, LexicalConfig, fingerprint
 

@@ -45,7 +45,7 @@ def load_with_corpus(
     questions = read_golden(path)
     if not isinstance(dataset, RetrievalDataset) or not any(one.sources for one in questions):
         return Loaded(dataset, documents, memory)
-    from tercet.evals.golden import hold_out as taken_out  # noqa: PLC0415  # few data sets were made from the corpus
+    from tercet.evals.golden import hold_out as taken_out  # few data sets were made from the corpus
 
     if memory is None:
         return Loaded(replace(dataset, documents=taken_out(source, questions)), None, None)

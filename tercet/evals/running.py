@@ -19,7 +19,8 @@ from tercet.evals.records import EvalRun
 from tercet.evals.slices import sliced
 from tercet.evals.statistics import estimate
 from tercet.evals.tasks import Task, make_task
-from tercet.memory.memory import LEXICAL_ONLY, Memory
+from tercet.memory.chosen_embedder import LEXICAL_ONLY
+from tercet.memory.memory import Memory
 from tercet.models.embedding import resolve_embedder
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def prepared(
         if embedder is None and (spec := _spec(task, configuration)) != LEXICAL_ONLY:
             embedder = stack.enter_context(CachedEmbedder(resolve_embedder(spec), cache or default_cache_file()))
         if task.corpus is None:
-            from tercet.evals.conversations import last_time  # noqa: PLC0415  # few runs are of conversations
+            from tercet.evals.conversations import last_time  # few runs are of conversations
 
             assert isinstance(task.dataset, ConversationDataset)
             folder = stack.enter_context(folder_for_memory(keep))
@@ -231,17 +232,17 @@ def _measured(
 ) -> Measured:
     # Each kind loads a part of the package that the others do without.
     if isinstance(task.dataset, SpanDataset):
-        from tercet.evals.chunk_measures import parse_chunk_measures  # noqa: PLC0415
-        from tercet.evals.chunking import measure_spans  # noqa: PLC0415
+        from tercet.evals.chunk_measures import parse_chunk_measures
+        from tercet.evals.chunking import measure_spans
 
         of_chunks = parse_chunk_measures(" ".join(task.measures))
         return measure_spans(task.dataset, memory, configuration, measures=of_chunks, progress=progress)
     of_ranks = [parse_measure(one) for one in task.measures]
     if isinstance(task.dataset, RetrievalDataset):
-        from tercet.evals.retrieval import measure_retrieval  # noqa: PLC0415
+        from tercet.evals.retrieval import measure_retrieval
 
         return measure_retrieval(task.dataset, memory, configuration, measures=of_ranks, progress=progress)
-    from tercet.evals.conversations import measure_conversations  # noqa: PLC0415
+    from tercet.evals.conversations import measure_conversations
 
     return measure_conversations(task.dataset, memory, configuration, measures=of_ranks, progress=progress)
 

@@ -209,20 +209,20 @@ def _not_finite(text: str) -> float:
 
 @cache
 def _of_runs() -> TypeAdapter[EvalRun]:
-    from pydantic import TypeAdapter  # noqa: PLC0415  # writing a run needs none
+    from pydantic import TypeAdapter  # writing a run needs none
 
     return TypeAdapter(EvalRun)
 
 
 @cache
 def _of_outcomes() -> TypeAdapter[Outcome]:
-    from pydantic import TypeAdapter  # noqa: PLC0415  # as above
+    from pydantic import TypeAdapter  # as above
 
     return TypeAdapter(Outcome)
 
 
 def _validated(adapter: TypeAdapter[_Record], value: object, place: str) -> _Record:
-    from pydantic import ValidationError  # noqa: PLC0415  # as above
+    from pydantic import ValidationError  # as above
 
     try:
         return adapter.validate_python(value)
