@@ -77,7 +77,9 @@ def _run_lines(run: EvalRun) -> Iterator[str]:
 
 def worst_outcomes(run: EvalRun) -> list[Outcome]:
     """The questions below 1 in the first measure, the lowest first."""
-    main = next(iter(run.measures), "")
+    if not run.measures:
+        return []
+    main = next(iter(run.measures))
     low = [outcome for outcome in run.outcomes if outcome.values.get(main, 1.0) < 1]
     return sorted(low, key=lambda outcome: outcome.values[main])
 
