@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tercet.evals.statistics import Difference
 
 LISTED_QUESTIONS = 1000
-_WORDS = {**VERDICTS, "no difference": "the same?"}
+_WORDS = {**VERDICTS, "no difference": "undecided"}
 _KINDS = {"candidate": ("better", "▲"), "baseline": ("worse", "▼"), "no difference": ("even", "●")}
 
 
@@ -130,7 +130,7 @@ def _differences(caption: str, first: str, differences: Iterable[Difference], na
             "difference",
             f"{signed(-reach)} to {signed(reach)}",
             "95 % interval",
-            "candidate is",
+            "verdict",
             "p",
             "won / tied / lost",
         ),
