@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from tercet.evals.report.charts import difference_bar, waterfall
 from tercet.evals.report.markup import Cell, card, details, element, grid, page, section, table
 from tercet.evals.report.questions import cards, change_card
-from tercet.evals.report.run_page import LOSSES, curve_card
+from tercet.evals.report.run_page import curve_card
 from tercet.evals.summary import gate_word, setting
 from tercet.evals.wording import (
+    LOSSES,
     VERDICTS,
     conclusion,
     detectable_words,
