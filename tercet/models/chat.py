@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from tercet.errors import ConfigurationError
+from tercet.models.chat_records import Completed, ReasoningDelta, TextDelta, TextPart, ToolCallDelta, ToolCallPart
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from tercet.models.chat_records import ChatEvent, ChatRequest, ChatResponse
+
+_ANTHROPIC = "anthropic:"
 
 
 @runtime_checkable
@@ -45,3 +51,45 @@ class ChatModel(Protocol):
     async def aclose(self) -> None:
         """Close what it has open in the running event loop. It may be asked again, and then opens anew."""
         ...
+
+
+def resolve_model(spec: str) -> ChatModel:
+    """The model of that name. Which one answers is chosen, never guessed from the keys that lie about.
+
+    Args:
+        spec: ``"claude-…"`` or ``"anthropic:MODEL"`` (hosted: what it is asked is sent to the service), or
+            ``"extractive"`` (offline: it answers by quoting the sources).
+
+    Raises:
+        ConfigurationError: There is no such model.
+        CredentialsError: There is no key for it.
+
+    Example:
+        >>> resolve_model("extractive").name
+        'extractive'
+    """
+    if spec == "extractive":
+        from tercet.models.extractive_chat import ExtractiveModel  # noqa: PLC0415
+
+        return ExtractiveModel()
+    name = spec.removeprefix(_ANTHROPIC)
+    if name and (spec.startswith((_ANTHROPIC, "claude-"))):
+        from tercet.models.anthropic_chat import AnthropicModel  # noqa: PLC0415
+
+        return AnthropicModel(name)
+    raise ConfigurationError(
+        f"there is no chat model {spec!r}.", remedy="Use 'extractive', 'claude-…' or 'anthropic:MODEL'."
+    )
+
+
+def stream_of(response: ChatResponse) -> Iterator[ChatEvent]:
+    """The events of an answer that is already there: a delta for each part, then the whole."""
+    for number, part in enumerate(response.parts):
+        if isinstance(part, TextPart):
+            yield TextDelta(part=number, text=part.text)
+        elif isinstance(part, ToolCallPart):
+            arguments = json.dumps(part.arguments, ensure_ascii=False)
+            yield ToolCallDelta(part=number, id=part.id, name=part.name, arguments=arguments)
+        elif part.text:
+            yield ReasoningDelta(part=number, text=part.text)
+    yield Completed(response=response)

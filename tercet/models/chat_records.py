@@ -53,7 +53,7 @@ class SourcePart:
     """Retrieved text that the model may cite: data, never instruction."""
 
     id: str
-    """Given back by citations, such as the id of a chunk. Sources of one request have different ids."""
+    """Given back by citations, such as the id of a chunk."""
     source: str
     """Where it stands, as the model is told."""
     title: str
