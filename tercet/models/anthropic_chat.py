@@ -91,8 +91,9 @@ class AnthropicModel:
         self._timeout, self._connect, self._silence = timeout, connect_timeout, silence_timeout
         self._cache_ttl = cache_ttl
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = WeakKeyDictionary()
-        probe = self._new_client()
-        if probe.api_key is None and probe.auth_token is None and probe.credentials is None:
+        client = self._new_client()
+        self._unused: AsyncAnthropic | None = client  # for the first event loop that asks
+        if client.api_key is None and client.auth_token is None and client.credentials is None:
             raise CredentialsError(
                 f"there is no key to ask {self.name} with.",
                 remedy="Set ANTHROPIC_API_KEY, give api_key=, or use the offline model 'extractive'.",
@@ -187,10 +188,10 @@ class AnthropicModel:
 
     def _client(self) -> AsyncAnthropic:
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = self._new_client()
-        return client
+        if loop not in self._clients:
+            first, self._unused = self._unused, None
+            self._clients[loop] = first or self._new_client()
+        return self._clients[loop]
 
     def _new_client(self) -> AsyncAnthropic:
         try:

@@ -146,7 +146,8 @@ def fault(request: object, *, counted: bool = False, signatures: Mapping[str, st
     try:
         (_Counted if counted else _Create).model_validate(request)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # Content is a string or a list: the error of the form that was meant lies deepest.
+        first = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     assert isinstance(request, dict)
     return next(_faults(request, signatures or {}), None)

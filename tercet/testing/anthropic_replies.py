@@ -87,7 +87,7 @@ def message_of(reply: Reply, request: Mapping[str, Any], number: int) -> dict[st
         ValueError: The reply cites what the request does not hold.
     """
     return {
-        "id": f"msg_{number}",
+        "id": f"msg_{number:06}",
         "type": "message",
         "role": "assistant",
         "model": request["model"],
