@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import threading
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from weakref import WeakKeyDictionary
 
@@ -90,6 +91,7 @@ class AnthropicModel:
         self._key, self._base_url = api_key, base_url
         self._timeout, self._connect, self._silence = timeout, connect_timeout, silence_timeout
         self._cache_ttl = cache_ttl
+        self._lock = threading.Lock()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = WeakKeyDictionary()
         client = self._new_client()
         self._unused: AsyncAnthropic | None = client  # for the first event loop that asks
@@ -101,6 +103,8 @@ class AnthropicModel:
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         """The whole answer, in one request and one attempt.
+
+        Long answers are better streamed: here the connection is silent until the end.
 
         Raises:
             InputError: A message of the user says nothing.
@@ -179,7 +183,8 @@ class AnthropicModel:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
+        with self._lock:
+            client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
 
@@ -188,10 +193,11 @@ class AnthropicModel:
 
     def _client(self) -> AsyncAnthropic:
         loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            first, self._unused = self._unused, None
-            self._clients[loop] = first or self._new_client()
-        return self._clients[loop]
+        with self._lock:
+            if loop not in self._clients:
+                first, self._unused = self._unused, None
+                self._clients[loop] = first or self._new_client()
+            return self._clients[loop]
 
     def _new_client(self) -> AsyncAnthropic:
         try:

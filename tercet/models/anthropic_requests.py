@@ -24,6 +24,7 @@ SchemaRules = Callable[[dict[str, Any]], dict[str, Any]]
 
 _MARKED_MESSAGES = 3
 """The service takes four cache breakpoints; one is for tools and instructions."""
+_REASONING = ("thinking", "redacted_thinking")
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 
@@ -80,6 +81,8 @@ def _messages(request: ChatRequest, mark: Block) -> list[Block]:
         parts = _ordered(message)
         blocks = [block for part in parts if (block := _block(part, seen, citing=citing)) is not None]
         seen += _sources(parts)
+        while blocks and blocks[-1]["type"] in _REASONING:  # an answer that ends there is refused
+            blocks.pop()
         if not blocks:
             if message.role == "user":
                 raise InputError(f"Message {number} of the user says nothing.", remedy="Leave it out, or add a text.")
@@ -92,7 +95,7 @@ def _messages(request: ChatRequest, mark: Block) -> list[Block]:
 
 def _mark(blocks: list[Block], mark: Block) -> None:
     for block in reversed(blocks):
-        if block["type"] not in ("thinking", "redacted_thinking"):  # which cannot be marked
+        if block["type"] not in _REASONING:  # which cannot be marked
             block["cache_control"] = mark
             return
 

@@ -112,7 +112,9 @@ class RetryingModel:
             try:
                 response = await self._model.respond(request)
             except ModelError as error:
-                failed = await self._after(request, number, error, started, failed)
+                wait = self._failed(request, number, error, started, failed)
+                failed = failed + error.total_usage
+                await self._sleep(wait)
             else:
                 return self._succeeded(request, number, response, started, failed)
         raise AssertionError("the last attempt raises or returns")
@@ -131,9 +133,11 @@ class RetryingModel:
                         told = True
                         yield event
             except ModelError as error:
-                failed = await self._after(request, number, error, started, failed)
+                wait = self._failed(request, number, error, started, failed)
+                failed = failed + error.total_usage
                 if told:
                     yield Restarted(reason=error.message)
+                await self._sleep(wait)
 
     async def aclose(self) -> None:
         """Close the other model."""
@@ -145,13 +149,11 @@ class RetryingModel:
         self._report(Attempt(request=request, number=number, response=response, seconds=self._clock() - started))
         return replace(response, failed_usage=response.failed_usage + failed)
 
-    async def _after(
-        self, request: ChatRequest, number: int, error: ModelError, started: float, failed: Usage
-    ) -> Usage:
-        """What all failed attempts cost, once it is time for the next one.
+    def _failed(self, request: ChatRequest, number: int, error: ModelError, started: float, failed: Usage) -> float:
+        """Seconds until the next attempt.
 
         Raises:
-            ModelError: There is no next one.
+            ModelError: There is none.
         """
         seconds = self._clock() - started
         wait = self._wait(number, error) if error.retryable and number < self._attempts else None
@@ -159,8 +161,7 @@ class RetryingModel:
         if wait is None:
             error.failed_usage = error.failed_usage + failed
             raise error
-        await self._sleep(wait)
-        return failed + error.total_usage
+        return wait
 
     def _wait(self, number: int, error: ModelError) -> float:
         if error.retry_after is not None:

@@ -191,6 +191,8 @@ def _turn_faults(messages: list[dict[str, Any]]) -> Iterator[str]:
             yield f"messages.{number}: each tool_use must have a single result"
         if kinds[: len(results)] != ["tool_result"] * len(results):
             yield f"messages.{number}: tool_result blocks must come first"
+        if kinds and kinds[-1] in ("thinking", "redacted_thinking"):
+            yield f"messages.{number}: The final block in an assistant message cannot be `thinking`."
         open_calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
         if len(open_calls) != len(set(open_calls)):
             yield f"messages.{number}: tool_use ids must be unique"

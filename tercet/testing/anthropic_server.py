@@ -15,7 +15,7 @@ from tercet.testing.anthropic_protocol import fault
 from tercet.testing.anthropic_replies import Failure, Raw, Reply, error_body, events_of, message_of, sse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 _LONGEST_STALL_S = 60.0
@@ -44,6 +44,7 @@ class AnthropicServer:
 
     Args:
         replies: The script.
+        otherwise: Takes the JSON of a request and gives the reply to it, once the script is used up.
 
     Attributes:
         received: All requests, in the order of their arrival.
@@ -56,10 +57,16 @@ class AnthropicServer:
         ...     model = AnthropicModel("claude-some", api_key="test", base_url=server.url)
     """
 
-    def __init__(self, replies: list[Reply | Failure | Raw] | None = None) -> None:
+    def __init__(
+        self,
+        replies: Sequence[Reply | Failure | Raw] = (),
+        *,
+        otherwise: Callable[[Any], Reply | Failure | Raw] | None = None,
+    ) -> None:
         self.received: list[Received] = []
         self.refused: list[str] = []
-        self._replies = deque(replies or ())
+        self._replies = deque(replies)
+        self._otherwise = otherwise
         self._lock = threading.Lock()
         self._signatures: dict[str, str] = {}
         self._server = _Server(self)
@@ -106,9 +113,12 @@ class AnthropicServer:
             if received.path.endswith("/count_tokens"):
                 counted = {"input_tokens": _characters(received.json)}
                 return number, Raw(body=json.dumps(counted).encode())
-            if not self._replies:
+            if self._replies:
+                reply = self._replies.popleft()
+            elif self._otherwise is not None:
+                reply = self._otherwise(received.json)
+            else:
                 return number, Failure(status=500, message="the script of this stand-in is used up")
-            reply = self._replies.popleft()
             for block in reply.content if isinstance(reply, Reply) else ():
                 if block["type"] == "thinking":
                     self._signatures[block["signature"]] = block["thinking"]
@@ -132,6 +142,7 @@ class AnthropicServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for them
+    request_queue_size = 128
 
     def __init__(self, owner: AnthropicServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

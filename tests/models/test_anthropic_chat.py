@@ -293,8 +293,9 @@ def test_the_choice_of_tools_is_passed_on(service, open_claude, choice, sent) ->
 def test_blank_text_of_the_model_is_not_sent_back_and_blank_questions_are_refused(service, open_claude) -> None:
     service.reply(Reply())
     empty = said("\n\n", role="assistant")
+    thought = said(ReasoningPart(text="Hm.", signature="c2ln"), " ", role="assistant")
 
-    respond(open_claude(), ChatRequest(messages=(said("a", " "), empty, said("b"))))
+    respond(open_claude(), ChatRequest(messages=(said("a", " "), empty, thought, said("b"))))
 
     assert service.received[0].json["messages"] == [
         {"role": "user", "content": [{"type": "text", "text": "a"}]},

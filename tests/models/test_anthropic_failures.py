@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -251,6 +252,30 @@ def test_rubbish_is_a_malformed_answer(service, open_claude, ask, body, kind) ->
 
     with pytest.raises(MalformedResponseError):
         ask(open_claude())
+
+
+def test_kinds_of_events_that_are_not_known_yet_say_nothing(service, open_claude) -> None:
+    told = b"".join(sse({"type": "weather"}) + sse(event) for event in events_of(_message()))
+    service.reply(Raw(body=b": comment\n\n" + told, content_type="text/event-stream; charset=utf-8"))
+
+    assert stream(open_claude())[-1].response.text == "Hello."
+
+
+def test_a_delta_that_is_not_known_is_malformed_as_it_may_be_part_of_the_answer(service, open_claude) -> None:
+    told = b"".join(sse(event) for event in events_of(_message())).replace(b"text_delta", b"song_delta")
+    service.reply(Raw(body=told, content_type="text/event-stream"))
+
+    with pytest.raises(MalformedResponseError, match="song_delta"):
+        stream(open_claude())
+
+
+@ASKS
+def test_what_cannot_be_written_in_utf8_is_refused_before_it_is_sent(service, open_claude, ask) -> None:
+    broken = replace(READ, description="half \ud83d")
+
+    with pytest.raises(RequestRefusedError, match="surrogates"):
+        ask(open_claude(), replace(HELLO, tools=(broken,)))
+    assert service.received == []
 
 
 @pytest.mark.parametrize("stall_at", [0, 40])

@@ -20,6 +20,7 @@ RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "done"}
 TOOL = {"name": "read", "input_schema": {"type": "object", "properties": {}}}
 SOURCE = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "a"}]}
 MARKED = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+THOUGHT = {"type": "thinking", "thinking": "a", "signature": "b"}
 
 
 def blocks(*content, role="user"):
@@ -78,17 +79,8 @@ def test_good_requests_pass(request_) -> None:
             },
             "cannot be used",
         ),
-        (
-            GOOD
-            | {
-                "messages": [
-                    TURN,
-                    blocks({"type": "thinking", "thinking": "a", "signature": "b"}, role="assistant"),
-                    TURN,
-                ]
-            },
-            "signature",
-        ),
+        (GOOD | {"messages": [TURN, blocks(THOUGHT, role="assistant"), TURN]}, "final block"),
+        (GOOD | {"messages": [TURN, blocks(THOUGHT, {"type": "text", "text": "a"}, role="assistant"), TURN]}, "signat"),
     ],
 )
 def test_what_the_service_would_refuse_is_refused(request_, said) -> None:
@@ -114,6 +106,20 @@ def test_headers_and_paths_are_checked_and_refusals_use_up_no_reply() -> None:
         assert [one.headers["request-id"] for one in told] == [f"req_{number}" for number in range(1, 7)]
         with pytest.raises(AssertionError, match="refused"):
             server.check_used_up()
+
+
+def test_a_function_may_answer_what_the_script_does_not() -> None:
+    def echo(request) -> Reply:
+        return Reply(content=[text_block(request["messages"][-1]["content"])])
+
+    with (
+        AnthropicServer([Reply()], otherwise=echo) as server,
+        anthropic.Anthropic(api_key="k", base_url=server.url, max_retries=0, open_telemetry=False) as client,
+    ):
+        told = [client.messages.create(model="m", max_tokens=9, messages=[TURN]).content[0].text for _ in range(2)]
+        server.check_used_up()
+
+    assert told == ["Hello.", "Hi"]
 
 
 def test_the_real_client_reads_its_streams_and_its_counts() -> None:
