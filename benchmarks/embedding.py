@@ -64,8 +64,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
-    import torch  # noqa: PLC0415 - after the arguments, it takes seconds
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    import torch  # after the arguments, it takes seconds
+    from sentence_transformers import SentenceTransformer
 
     machine = processor()
     embedder = SentenceTransformersEmbedder(arguments.model, use_hub=False)

@@ -13,24 +13,22 @@ the ten hits back.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from query_latency import SyntheticEmbedder
+from query_latency import SyntheticEmbedder, timed, write_result
 from query_latency import words as numbered_words
 
 from tercet import EpisodicRetriever, Memory, Scope, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+
+    from tercet.retrieval.episodic_records import EpisodicResult
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 TURNS = 20
@@ -68,25 +66,15 @@ def fill(memory: Memory, count: int) -> float:
     return time.perf_counter() - started
 
 
-def timed(memory: Memory, queries: Sequence[str], how: dict[str, Any]) -> dict[str, float]:
+def searches(memory: Memory, how: dict[str, Any]) -> Callable[[str], EpisodicResult]:
     retriever = EpisodicRetriever(memory.episodic)
-    how = dict(how)
-    names = " ".join(f"ORD-{number}" for number in range(how.pop("identifiers", 0)))
-    taken, on_processor = [], []
-    for query in [*queries[:20], *queries]:  # the first ones warm the caches
-        started, processor = time.perf_counter(), time.process_time()
-        result = retriever.search(f"{query} {names}".strip(), limit=10, **how)
-        taken.append(time.perf_counter() - started)
-        on_processor.append(time.process_time() - processor)
-        assert result.hits or result.reason == "below the floor", (query, result.reason)
-        assert not result.degraded
-    p50, p95, p99 = np.percentile(np.array(taken[20:]) * 1000, [50, 95, 99])
-    return {
-        "p50_ms": round(float(p50), 2),
-        "p95_ms": round(float(p95), 2),
-        "p99_ms": round(float(p99), 2),
-        "cpu_p50_ms": round(float(np.median(on_processor[20:])) * 1000, 2),
-    }
+    names = " ".join(f"ORD-{number}" for number in range(how.get("identifiers", 0)))
+    options = {name: value for name, value in how.items() if name != "identifiers"}
+    return lambda query: retriever.search(f"{query} {names}".strip(), limit=10, **options)
+
+
+def is_whole(result: EpisodicResult) -> bool:
+    return bool(result.hits or result.reason == "below the floor") and not result.degraded
 
 
 def main() -> None:
@@ -120,22 +108,17 @@ def main() -> None:
             }
             measured: dict[str, dict[str, float]] = {}
             for name, how in cases.items():
-                measured[name] = timed(memory, queries, how)
+                measured[name] = timed(queries, searches(memory, how), is_whole)
                 print(f"  {name:36} {measured[name]}", flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {
-        "command": f"python benchmarks/episodic_latency.py --episodes {options.episodes} --queries {options.queries}",
-        "tercet": version("tercet"),
-        "python": platform.python_version(),
-        "processors": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 1),
+    command = f"python benchmarks/episodic_latency.py --episodes {options.episodes} --queries {options.queries}"
+    figures = {
         "episodes": options.episodes,
         "queries": options.queries,
         "store_s": round(seconds, 1),
         "bar, scoped": BAR,
         "latency": measured,
     }
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.out, command, figures)
 
 
 if __name__ == "__main__":

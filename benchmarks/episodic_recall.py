@@ -7,131 +7,55 @@ for the report. Intervals are 95 % percentile bootstrap over questions, the same
 
     python benchmarks/episodic_recall.py --data DIR            # DIR holds locomo/ and lihua_world/
 
-``--keep DIR`` keeps the memories there: a second run embeds no turn again.
+``--keep DIR`` keeps the memories there, ``--cache FILE`` the vectors: a second run embeds nothing again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tercet import EpisodicConfig, EpisodicRetriever, Memory, Scope, Turn
+from tercet import EpisodicConfig, EpisodicRetriever, Memory, Scope
+from tercet.evals.conversations import last_time, record, scope_of
+from tercet.evals.datasets import ConversationDataset, ConversationQuestion, load_conversations
+from tercet.evals.embedding_cache import CachedEmbedder
+from tercet.evals.measures import evaluate as compute
+from tercet.evals.measures import parse_measures
 from tercet.models.embedding import resolve_embedder
 from tercet.retrieval.fusion import Leg, fuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tercet import Embedder
-
 RESAMPLES = 10_000
 DEPTH = 200
 HITS = 50
-LOCOMO_DATE = "%I:%M %p on %d %B, %Y"
-LIHUA_DATE = "%Y-%m-%d %H:%M"
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question and what answers it; ``evidence`` is empty when nothing does."""
-
-    text: str
-    category: str
-    evidence: frozenset[str]
-    answerable: bool
-
-
-@dataclass(frozen=True)
-class Conversation:
-    name: str
-    turns: dict[str, list[tuple[str, Turn]]]
-    """By session: turns with their ids."""
-    questions: list[Question]
-    by_session: bool
-
-
-def read(data: Path, folder: str, conversation: str) -> Conversation:
-    """One conversation with its questions."""
-    lines = (data / folder / "conversations.jsonl").read_text(encoding="utf-8").splitlines()
-    record = next(one for one in map(json.loads, lines) if one["conv_id"] == conversation)
-    form = LOCOMO_DATE if folder == "locomo" else LIHUA_DATE
-    sessions: dict[str, list[tuple[str, Turn]]] = {}
-    for session in record["sessions"]:
-        began = datetime.strptime(session["date"], form).replace(tzinfo=UTC)
-        sessions[session["session_id"]] = [
-            (
-                turn["turn_id"],
-                Turn(
-                    actor=turn["speaker"],
-                    text=turn["text"],
-                    occurred_at=began + timedelta(seconds=30 * place),
-                    metadata={"turn": turn["turn_id"], "session": session["session_id"]},
-                ),
-            )
-            for place, turn in enumerate(session["turns"])
-            if turn["text"].strip()
-        ]
-    asked = map(json.loads, (data / folder / "questions.jsonl").read_text(encoding="utf-8").splitlines())
-    questions = [
-        Question(
-            text=one["question"],
-            category=one["category"],
-            evidence=frozenset(one.get("evidence", one.get("evidence_sessions", []))),
-            answerable=one["category"] not in {"adversarial", "Null"},
-        )
-        for one in asked
-        if one["conv_id"] == conversation
-    ]
-    return Conversation(f"{folder} {conversation}", sessions, questions, by_session=folder == "lihua_world")
-
-
-def latest(conversation: Conversation) -> datetime:
-    """When the last turn was said: the time of every question."""
-    return max(turn.occurred_at for turns in conversation.turns.values() for _, turn in turns if turn.occurred_at)
-
-
-def load(memory: Memory, conversation: Conversation) -> None:
-    """Record all turns, each session as a conversation; recording them again changes nothing."""
-    scope = Scope(user=conversation.name)
-    for session, turns in conversation.turns.items():
-        memory.episodic.record_turns([turn for _, turn in turns], scope=scope, conversation=session, embed=False)
-    memory.episodic.embed_missing()
+def read(data: Path, folder: str, conversation: str) -> ConversationDataset:
+    """One conversation with its questions, named after its data set too: ids of records, which break ties, need it."""
+    whole = load_conversations(data / folder)
+    name = f"{folder} {conversation}"
+    return replace(
+        whole,
+        name=name,
+        conversations=tuple(replace(one, id=name) for one in whole.conversations if one.id == conversation),
+        questions=tuple(replace(one, conversation=name) for one in whole.questions if one.conversation == conversation),
+    )
 
 
 # -- ways to rank ----------------------------------------------------------------------------------------------------
-
-
-class QueriesOnce:
-    """An embedder that embeds each query once, however many methods ask."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._queries: dict[str, NDArray[np.float32]] = {}
-        self.spec, self.fingerprint = embedder.spec, embedder.fingerprint
-        self.dimension, self.max_tokens = embedder.dimension, embedder.max_tokens
-        self.tokenizer_file = embedder.tokenizer_file
-
-    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._embedder.embed_documents(texts)
-
-    def embed_query(self, text: str) -> NDArray[np.float32]:
-        if text not in self._queries:
-            self._queries[text] = self._embedder.embed_query(text)
-        return self._queries[text]
 
 
 Ranks = Callable[[Memory, Scope, str], list[str]]
@@ -190,18 +114,14 @@ METHODS: dict[str, Ranks] = {
 
 # -- measures --------------------------------------------------------------------------------------------------------
 
-MEASURES = ("any@5", "all@5", "any@10", "all@10", "nDCG@10")
+MEASURES = parse_measures("any@5 all@5 any@10 all@10 nDCG@10")
+NAMES = tuple(map(str, MEASURES))
 
 
 def measures(ranked: Sequence[str], evidence: frozenset[str]) -> list[float]:
     """The five measures of one question."""
-    values = []
-    for depth in (5, 10):
-        hits = evidence & set(ranked[:depth])
-        values += [float(bool(hits)), float(hits == evidence)]
-    gain = sum(1 / math.log2(place + 2) for place, key in enumerate(ranked[:10]) if key in evidence)
-    ideal = sum(1 / math.log2(place + 2) for place in range(min(10, len(evidence))))
-    return [*values, gain / ideal]
+    run = {"": {key: -float(place) for place, key in enumerate(ranked)}}
+    return [value[""] for value in compute(MEASURES, {"": dict.fromkeys(evidence, 1)}, run).values()]
 
 
 def interval(values: NDArray[np.float64]) -> dict[str, float]:
@@ -210,10 +130,9 @@ def interval(values: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-def evaluate(memory: Memory, conversation: Conversation, chosen: Sequence[Question]) -> dict[str, Any]:
+def evaluate(memory: Memory, dataset: ConversationDataset, chosen: Sequence[ConversationQuestion]) -> dict[str, Any]:
     """All methods on the questions of one part that have evidence and an answer."""
-    scope = Scope(user=conversation.name)
-    key = "session" if conversation.by_session else "turn"
+    scope, key = scope_of(dataset.conversations[0].id), dataset.questions[0].unit
     place = {episode.id: str(episode.metadata[key]) for episode in memory.episodic.timeline(scope)}
     held = set(place.values())
     asked = [one for one in chosen if one.answerable and one.evidence & held]
@@ -224,17 +143,17 @@ def evaluate(memory: Memory, conversation: Conversation, chosen: Sequence[Questi
             ranked = list(dict.fromkeys(place[found] for found in ranks(memory, scope, one.text)))
             rows.append(measures(ranked, one.evidence & held))
         values[name] = np.array(rows)
-        means = " ".join(f"{measure} {mean:.3f}" for measure, mean in zip(MEASURES, values[name].mean(0), strict=True))
+        means = " ".join(f"{measure} {mean:.3f}" for measure, mean in zip(NAMES, values[name].mean(0), strict=True))
         print(f"  {name:28} {means}", flush=True)
     ours = values["retriever"]
     return {
         "questions": len(asked),
         "scores": {
-            name: {measure: interval(each[:, number]) for number, measure in enumerate(MEASURES)}
+            name: {measure: interval(each[:, number]) for number, measure in enumerate(NAMES)}
             for name, each in values.items()
         },
         "retriever_minus": {
-            name: {measure: interval(ours[:, number] - each[:, number]) for number, measure in enumerate(MEASURES)}
+            name: {measure: interval(ours[:, number] - each[:, number]) for number, measure in enumerate(NAMES)}
             for name, each in values.items()
             if name != "retriever"
         },
@@ -244,7 +163,7 @@ def evaluate(memory: Memory, conversation: Conversation, chosen: Sequence[Questi
                 **{
                     name: {
                         measure: round(float(values[name][mask, number].mean()), 4)
-                        for number, measure in enumerate(MEASURES)
+                        for number, measure in enumerate(NAMES)
                     }
                     for name in ("bm25", "dense", "dbsf", "retriever")
                 },
@@ -261,10 +180,9 @@ def evaluate(memory: Memory, conversation: Conversation, chosen: Sequence[Questi
 Judged = Sequence[tuple[float, bool, bool]]
 
 
-def bests(memory: Memory, conversation: Conversation, chosen: Sequence[Question]) -> Judged:
+def bests(memory: Memory, dataset: ConversationDataset, chosen: Sequence[ConversationQuestion]) -> Judged:
     """Greatest relevance, whether the question has an answer, and whether its evidence is among ten hits."""
-    scope = Scope(user=conversation.name)
-    key = "session" if conversation.by_session else "turn"
+    scope, key = scope_of(dataset.conversations[0].id), dataset.questions[0].unit
     retriever = EpisodicRetriever(memory.episodic, config=EpisodicConfig(floor=0))
     found = []
     for one in chosen:
@@ -310,11 +228,11 @@ def abstention(
     }
 
 
-def parts(conversation: Conversation) -> dict[str, list[Question]]:
+def parts(dataset: ConversationDataset) -> dict[str, Sequence[ConversationQuestion]]:
     """What settings may be chosen on, and what is reported."""
-    if conversation.by_session:
-        return {"chosen on": conversation.questions[::2], "reported": conversation.questions[1::2]}
-    return {"chosen on" if conversation.name.endswith("26") else "reported": conversation.questions}
+    if dataset.questions[0].unit == "session":
+        return {"chosen on": dataset.questions[::2], "reported": dataset.questions[1::2]}
+    return {"chosen on" if dataset.name.endswith("26") else "reported": dataset.questions}
 
 
 def main() -> None:
@@ -324,17 +242,23 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["locomo/conv-26", "locomo/conv-30", "lihua_world/lihua"])
     parser.add_argument("--embedder", default="all-MiniLM-L6-v2")
     parser.add_argument("--keep", type=Path, help="folder for the memories; default: a temporary one")
+    parser.add_argument("--cache", type=Path, help="file of vectors; default: a temporary one")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "episodic_recall.json")
     options = parser.parse_args()
-    embedder = QueriesOnce(resolve_embedder(options.embedder))
     results: dict[str, dict[str, Any]] = {}
     answers: dict[tuple[str, str], Judged] = {}
-    with tempfile.TemporaryDirectory() as temporary:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        CachedEmbedder(
+            resolve_embedder(options.embedder), options.cache or Path(temporary) / "vectors.sqlite3"
+        ) as embedder,
+    ):
         for name in options.sets:
             conversation = read(options.data, *name.split("/"))
             folder = (options.keep or Path(temporary)) / name.split("/")[1]
-            with Memory.open(folder, embedder=embedder, clock=partial(latest, conversation)) as memory:
-                load(memory, conversation)
+            asked_at = last_time(conversation.conversations)
+            with Memory.open(folder, embedder=embedder, clock=lambda moment=asked_at: moment) as memory:
+                record(conversation, memory)
                 for part, questions in parts(conversation).items():
                     print(f"{name}, {part}: {len(questions)} questions", flush=True)
                     results[f"{name}, {part}"] = evaluate(memory, conversation, questions)

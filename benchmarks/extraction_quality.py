@@ -130,9 +130,9 @@ def main() -> None:
         entry = measured(data, suffixes)
         formats[name] = entry
         print(f"{name}: {entry['files']} files, recall {entry['recall']}, precision {entry['precision']}")
-        for worst in entry["worst"]:  # type: ignore[attr-defined]
+        for worst in entry["worst"]:
             print(f"    {worst['recall']:.3f}  {worst['file']}")
-        for failure in entry["failed"]:  # type: ignore[attr-defined]
+        for failure in entry["failed"]:
             print(f"    failed  {failure['file']}: {failure['reason']}")
     result["formats"] = formats
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

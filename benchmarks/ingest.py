@@ -1,10 +1,13 @@
 """Ingestion: what a run without changes costs, and how long real documentation takes until it can be searched.
 
     python benchmarks/ingest.py noop [--files 10000] [--json benchmarks/results/ingest_noop.json]
+    python benchmarks/ingest.py site-noop [--files 10000] [--json benchmarks/results/ingest_site_noop.json]
     python benchmarks/ingest.py docs --data ../shared/data [--runs 3] [--json benchmarks/results/ingest_docs.json]
 
 ``noop`` ingests generated files, then once more in a fresh process, and checks what that process did: no parser, no
-embedding, no write, no vector engine, no weights. ``docs`` ingests the fastapi, flask and pydantic documentation with
+embedding, no write, no vector engine, no weights. ``site-noop`` does so with two sites of as many pages, one with the
+conventions of MkDocs and one with those of Sphinx: a navigation over all pages, and other files included in half of
+them. ``docs`` ingests the fastapi, flask and pydantic documentation with
 all-MiniLM-L6-v2 and sets the whole run against the time spent inside the embedder. CPU time stands beside wall time
 (parser processes included), for machines that are busy with something else.
 """
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+SHARED = 50
+"""Files that pages of a generated site include."""
 
 NOOP = """
 import json, sys, time
@@ -80,11 +86,61 @@ def generate(root: Path, files: int) -> None:
         )
 
 
-def noop(files: int) -> dict[str, object]:
+def generate_mkdocs(root: Path, pages: int) -> None:
+    """A site with a navigation that names every page, and a snippet in every other page."""
+    (root / "docs").mkdir(parents=True)
+    (root / "snippets").mkdir()
+    for number in range(SHARED):
+        (root / "snippets" / f"note{number}.md").write_text(f"Note {number}: this is said on many pages.\n")
+    lines = ["site_name: Handbook", "site_url: https://example.org/handbook/"]
+    lines += ["markdown_extensions:", "  - pymdownx.snippets:", "      base_path: [snippets]", "nav:"]
+    for number in range(pages):
+        folder = f"part{number // 100:03}"
+        if number % 100 == 0:
+            (root / "docs" / folder).mkdir()
+            lines.append(f"  - Part {number // 100}:")
+        lines.append(f"      - The page {number}: {folder}/page{number:05}.md")
+        asks = f'--8<-- "note{number % SHARED}.md"\n' if number % 2 else ""
+        text = f"# Page {number}\n\nThe setting {number} is described here.\n\n{asks}"
+        (root / "docs" / folder / f"page{number:05}.md").write_text(text)
+    (root / "mkdocs.yml").write_text("\n".join(lines) + "\n")
+
+
+def generate_sphinx(root: Path, pages: int) -> None:
+    """A site whose navigation is a tree of toctrees, and an include in every other page."""
+    (root / "shared").mkdir(parents=True)
+    (root / "conf.py").write_text('project = "Handbook"\nhtml_baseurl = "https://example.org/handbook/"\n')
+    for number in range(SHARED):
+        (root / "shared" / f"note{number}.txt").write_text(f"Note {number}: this is said on many pages.\n")
+    parts = [f"part{number:03}" for number in range((pages + 99) // 100)]
+    _write_rst(root / "index.rst", "Handbook", toctree([f"{part}/index" for part in parts]))
+    for number in range(pages):
+        folder = root / parts[number // 100]
+        if number % 100 == 0:
+            folder.mkdir()
+            below = [f"page{one:05}" for one in range(number, min(number + 100, pages))]
+            _write_rst(folder / "index.rst", f"Part {number // 100}", toctree(below))
+        asks = f".. include:: ../shared/note{number % SHARED}.txt\n" if number % 2 else ""
+        text = f"The setting {number} is described here.\n\n{asks}"
+        _write_rst(folder / f"page{number:05}.rst", f"Page {number}", text)
+
+
+def toctree(pages: Sequence[str]) -> str:
+    return ".. toctree::\n\n" + "".join(f"   {page}\n" for page in pages)
+
+
+def _write_rst(path: Path, title: str, text: str) -> None:
+    path.write_text(f"{title}\n{'=' * len(title)}\n\n{text}")
+
+
+GENERATORS = {"files": generate, "mkdocs": generate_mkdocs, "sphinx": generate_sphinx}
+
+
+def noop(files: int, kind: str = "files") -> dict[str, object]:
     facts: dict[str, object] = {"machine": machine(), "files": files}
     with tempfile.TemporaryDirectory() as folder:
         root, kept = Path(folder, "docs"), Path(folder, "memory")
-        generate(root, files)
+        GENERATORS[kind](root, files)
         time.sleep(2.5)  # files younger than two seconds are looked into once more by the next run
         with Memory.open(kept) as memory:
             first = ingest(root, into=memory)
@@ -124,7 +180,7 @@ class Timed:
         self._embedder = embedder
         self.wall = self.cpu = 0.0
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
@@ -178,7 +234,7 @@ def docs(data: Path, corpora: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["noop", "docs"])
+    parser.add_argument("what", choices=["noop", "site-noop", "docs"])
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TERCET_DATA", "../shared/data")))
     parser.add_argument("--corpora", nargs="+", default=["fastapi", "flask", "pydantic"])
@@ -187,6 +243,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "noop":
         facts = noop(arguments.files)
+    elif arguments.what == "site-noop":
+        facts = {kind: noop(arguments.files, kind) for kind in ("mkdocs", "sphinx")}
     else:
         runs = [docs(arguments.data, arguments.corpora) for _ in range(arguments.runs)]
         figures = [name for name, value in runs[0].items() if isinstance(value, int | float)]

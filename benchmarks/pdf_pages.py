@@ -23,8 +23,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the writer of PDF files is that of the tests
 
-from tercet.ingestion.parsers import parse  # noqa: E402
-from tests.ingestion.parsers.pdf_files import lines, pdf, text  # noqa: E402
+from tercet.ingestion.parsers import parse  # noqa: E402 - after the path is set
+from tests.ingestion.parsers.pdf_files import lines, pdf, text  # noqa: E402 - after the path is set
 
 SYLLABLES = ["ra", "to", "mi", "ken", "sol", "da", "ver", "lin", "os", "par", "ti", "mo", "gra", "ne", "bel"]
 

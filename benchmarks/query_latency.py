@@ -16,10 +16,11 @@ import os
 import platform
 import tempfile
 import time
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -29,9 +30,11 @@ from tercet.models.lexical import Analyzer
 from tercet.records import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+Result = TypeVar("Result")
 
 DIMENSION = 384
 CENTRES = 500
@@ -108,18 +111,15 @@ def fill(memory: Memory, count: int) -> float:
     return time.perf_counter() - started
 
 
-def timed(
-    memory: Memory, queries: Sequence[str], config: RetrievalConfig, where: DocumentFilter | None
-) -> dict[str, float]:
-    retriever = SemanticRetriever(memory.semantic, config=config)
+def timed(queries: Sequence[str], search: Callable[[str], Result], check: Callable[[Result], bool]) -> dict[str, float]:
+    """Percentiles of the time that a search takes; each result is checked outside of it."""
     taken, on_processor = [], []
     for query in [*queries[:20], *queries]:  # the first ones warm the caches
         started, processor = time.perf_counter(), time.process_time()
-        result = retriever.search(query, limit=10, where=where)
+        result = search(query)
         taken.append(time.perf_counter() - started)
         on_processor.append(time.process_time() - processor)
-        assert len(result) == 10, (query, len(result))
-        assert not result.degraded
+        assert check(result), (query, result)
     p50, p95, p99 = np.percentile(np.array(taken[20:]) * 1000, [50, 95, 99])
     return {
         "p50_ms": round(float(p50), 2),
@@ -127,6 +127,19 @@ def timed(
         "p99_ms": round(float(p99), 2),
         "cpu_p50_ms": round(float(np.median(on_processor[20:])) * 1000, 2),
     }
+
+
+def write_result(out: Path, command: str, figures: dict[str, object]) -> None:
+    """Write figures with what they depend on."""
+    surroundings = {
+        "command": command,
+        "tercet": version("tercet"),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(surroundings | figures, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -155,15 +168,11 @@ def main() -> None:
             }
             measured: dict[str, dict[str, float]] = {}
             for name, (config, where) in cases.items():
-                measured[name] = timed(memory, queries, config, where)
+                search = partial(SemanticRetriever(memory.semantic, config=config).search, limit=10, where=where)
+                measured[name] = timed(queries, search, lambda result: len(result) == 10 and not result.degraded)
                 print(f"  {name:26} {measured[name]}", flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {
-        "command": f"python benchmarks/query_latency.py --chunks {options.chunks} --queries {options.queries}",
-        "tercet": version("tercet"),
-        "python": platform.python_version(),
-        "processors": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 1),
+    command = f"python benchmarks/query_latency.py --chunks {options.chunks} --queries {options.queries}"
+    figures = {
         "chunks": options.chunks,
         "dimension": DIMENSION,
         "queries": options.queries,
@@ -171,7 +180,7 @@ def main() -> None:
         "bar, hybrid": BAR,
         "latency": measured,
     }
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.out, command, figures)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ are 95 % percentile bootstrap over queries, the same resamples for every method,
 
     python benchmarks/retrieval_quality.py --data DIR            # DIR holds scifact/ and cookbook_codebase/
 
-``--keep DIR`` keeps the memories there: a second run embeds nothing again.
+``--keep DIR`` keeps the memories there, ``--cache FILE`` the vectors: a second run embeds nothing again.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ import json
 import os
 import platform
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ir_measures
 import numpy as np
-from ir_measures import nDCG
 from rank_bm25 import BM25Okapi
 
-from tercet import Embedder, LexicalConfig, Memory, RetrievalConfig, SemanticRetriever, ingest
+from tercet import Embedder, LexicalConfig, Memory, RetrievalConfig, ingest
+from tercet.evals.configuration import EvalConfiguration
 from tercet.evals.datasets import RetrievalDataset, load_beir
+from tercet.evals.embedding_cache import CachedEmbedder
+from tercet.evals.measures import parse_measure
+from tercet.evals.retrieval import measure_retrieval
 from tercet.models.embedding import resolve_embedder
 from tercet.models.lexical import Analyzer
 from tercet.records import embedded_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
 METHODS = {
@@ -50,59 +49,31 @@ BARS = {("scifact", "given", "bm25"): 0.675, ("scifact", "given", "dbsf"): 0.730
 DEPTH = 200
 RESAMPLES = 10_000
 
-Run = dict[str, dict[str, float]]
+NDCG = parse_measure("nDCG@10")
 
 
-class QueriesOnce:
-    """An embedder that embeds each query once, however many methods ask."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._queries: dict[str, NDArray[np.float32]] = {}
-        self.spec, self.fingerprint = embedder.spec, embedder.fingerprint
-        self.dimension, self.max_tokens = embedder.dimension, embedder.max_tokens
-        self.tokenizer_file = embedder.tokenizer_file
-
-    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._embedder.embed_documents(texts)
-
-    def embed_query(self, text: str) -> NDArray[np.float32]:
-        if text not in self._queries:
-            self._queries[text] = self._embedder.embed_query(text)
-        return self._queries[text]
+def ndcg(dataset: RetrievalDataset, memory: Memory, config: RetrievalConfig) -> tuple[NDArray[np.float64], float]:
+    """nDCG@10 a query, in the order of the data set, and the seconds of all searches."""
+    configuration = EvalConfiguration(retrieval=config, hits=DEPTH)
+    found = measure_retrieval(dataset, memory, configuration, measures=[NDCG])
+    assert not found.warnings, found.warnings
+    assert not any(one.error for one in found.outcomes)
+    seconds = sum(one.seconds or 0.0 for one in found.outcomes)
+    return np.array([one.values[str(NDCG)] for one in found.outcomes]), seconds
 
 
-def search_all(memory: Memory, config: RetrievalConfig, queries: Mapping[str, str]) -> Run:
-    """Every query's documents, each with the score of its best chunk."""
-    retriever = SemanticRetriever(memory.semantic, config=config)
-    run: Run = {}
-    for query, text in queries.items():
-        result = retriever.search(text, limit=DEPTH)
-        assert not result.degraded, result.degraded
-        best: dict[str, float] = {}
-        for hit in result:
-            best.setdefault(hit.citation.uri, hit.score)
-        run[query] = best
-    return run
-
-
-def reference_bm25(dataset: RetrievalDataset) -> Run:
-    """rank-bm25 over the same terms, as a check of the lexical leg."""
+def reference_bm25(dataset: RetrievalDataset) -> NDArray[np.float64]:
+    """nDCG@10 of rank-bm25 over the same terms, as a check of the lexical leg."""
     analyzer = Analyzer(LexicalConfig())
     ids = [document.uri for document in dataset.documents]
     texts = [embedded_text(document.title, (), "", document.text) for document in dataset.documents]
     engine = BM25Okapi([analyzer.terms(text) for text in texts], k1=1.2, b=0.75)
-    run: Run = {}
+    run: dict[str, dict[str, float]] = {}
     for query, text in dataset.queries.items():
         scores = engine.get_scores(analyzer.terms(text))
         run[query] = {ids[place]: float(scores[place]) for place in np.argsort(-scores)[:DEPTH]}
-    return run
-
-
-def ndcg(dataset: RetrievalDataset, run: Run) -> NDArray[np.float64]:
-    """nDCG@10 a query, in the order of the data set; a query without hits counts 0."""
-    found = {value.query_id: value.value for value in ir_measures.iter_calc([nDCG @ 10], dataset.qrels, run)}
-    return np.array([found.get(query, 0.0) for query in dataset.queries])
+    found = NDCG.per_query(dataset.qrels, run)
+    return np.array([found[query] for query in dataset.queries])
 
 
 def interval(values: NDArray[np.float64], picks: NDArray[np.int64]) -> dict[str, float]:
@@ -120,11 +91,10 @@ def measure(dataset: RetrievalDataset, cut: str, embedder: Embedder, folder: Pat
         chunks = sum(document.chunks for document in memory.semantic.documents())
         values, seconds = {}, {}
         for name, config in METHODS.items():
-            started = time.perf_counter()
-            values[name] = ndcg(dataset, search_all(memory, config, dataset.queries))
-            seconds[name] = round(time.perf_counter() - started, 2)
+            values[name], spent = ndcg(dataset, memory, config)
+            seconds[name] = round(spent, 2)
     if cut == "given":
-        values["rank-bm25"] = ndcg(dataset, reference_bm25(dataset))
+        values["rank-bm25"] = reference_bm25(dataset)
     picks = np.random.default_rng(0).integers(0, len(dataset.queries), (RESAMPLES, len(dataset.queries)))
     scores = {name: interval(each, picks) for name, each in values.items()}
     for name, score in scores.items():
@@ -157,22 +127,25 @@ def main() -> None:
     parser.add_argument("--cuts", nargs="+", default=["given", "default"], choices=["given", "default"])
     parser.add_argument("--embedder", default="all-MiniLM-L6-v2")
     parser.add_argument("--keep", type=Path, help="folder for the memories; default: a temporary one")
+    parser.add_argument("--cache", type=Path, help="file of vectors; default: a temporary one")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "retrieval_quality.json")
     options = parser.parse_args()
     resolved = resolve_embedder(options.embedder)
-    embedder = QueriesOnce(resolved)
     results: dict[str, object] = {
         "command": "python benchmarks/retrieval_quality.py --data DIR "
         f"--sets {' '.join(options.sets)} --cuts {' '.join(options.cuts)} --embedder {options.embedder}",
         "tercet": version("tercet"),
         "python": platform.python_version(),
-        "embedder": embedder.fingerprint,
+        "embedder": resolved.fingerprint,
         "dtype": getattr(resolved, "dtype", ""),
         "candidates": RetrievalConfig().candidates,
         "interval": f"95 % percentile bootstrap over queries, {RESAMPLES} resamples, paired",
     }
     sets: dict[str, dict[str, object]] = {}
-    with tempfile.TemporaryDirectory() as temporary:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        CachedEmbedder(resolved, options.cache or Path(temporary) / "vectors.sqlite3") as embedder,
+    ):
         for name in options.sets:
             dataset = load_beir(options.data / name)
             sets[name] = {}

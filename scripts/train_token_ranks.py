@@ -4,7 +4,8 @@
     for p in *.deb; do dpkg-deb -x "$p" packages/"${p%%_*}"; done
     python scripts/train_token_ranks.py --packages-at packages --data ../shared/data
 
-Byte-level BPE over the pieces that ``PATTERN`` cuts, trained by the `tokenizers` library, written as `tiktoken` ranks.
+Byte-level BPE over the pieces that ``PATTERN`` cuts, trained by the `tokenizers` library, less the tokens that a single
+source uses, written as `tiktoken` ranks.
 What it reads, and under which licence, is the table ``SOURCES``; none of the text is kept, only how often which bytes
 stand together. None of it is among the samples of ``benchmarks/token_counters.py``.
 """
@@ -20,13 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import lxml.html
+import numpy as np
 import tiktoken
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from tercet.models.tiktoken_counter import PATTERN, RANKS_FILE, pack_ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 
 class Source(NamedTuple):
@@ -37,6 +41,8 @@ class Source(NamedTuple):
     licence: str
     every: int = 1
     first_characters: int = 10**9
+    only_one: bool = False
+    """No other source is in its language."""
 
 
 SOURCES = (
@@ -48,8 +54,8 @@ SOURCES = (
     # documentation
     Source("python3.11-doc", "usr/share/doc/python3.11/html/_sources/**/*.txt", "PSF-2.0"),
     Source("debian-handbook", "**/en-US/*.html", "GPL-2+ or CC BY-SA 3.0"),
-    Source("debian-handbook", "**/de-DE/*.html", "GPL-2+ or CC BY-SA 3.0"),
-    Source("debian-handbook", "**/zh-CN/*.html", "GPL-2+ or CC BY-SA 3.0"),
+    Source("debian-handbook", "**/de-DE/*.html", "GPL-2+ or CC BY-SA 3.0", only_one=True),
+    Source("debian-handbook", "**/zh-CN/*.html", "GPL-2+ or CC BY-SA 3.0", only_one=True),
     Source("git-doc", "**/*.html", "GPL-2", first_characters=3_000_000),
     Source("data:docs_corpora/fastapi", "**/*.md", "MIT"),
     Source("data:docs_corpora/pydantic", "**/*.md", "MIT"),
@@ -64,6 +70,7 @@ SOURCES = (
     Source("python3-django", "**/*.py", "BSD-3-Clause", every=3, first_characters=2_500_000),
 )
 
+LEAST_SOURCES = 2
 EMOJI = " ".join(map(chr, range(0x1F300, 0x1F650)))
 
 
@@ -85,8 +92,8 @@ def read(path: Path) -> str:
     return text
 
 
-def texts(packages: Path, data: Path) -> Iterator[str]:
-    """All training texts, in a fixed order."""
+def texts(packages: Path, data: Path) -> Iterator[tuple[Source, str]]:
+    """All training texts with their sources, in a fixed order."""
     for source in SOURCES:
         kind, _, folder = source.place.partition(":")
         root = data / folder if kind == "data" else packages / source.place
@@ -102,12 +109,16 @@ def texts(packages: Path, data: Path) -> Iterator[str]:
             left -= len(text)
             if left < 0:
                 break
-            yield text
-    yield EMOJI
+            yield source, text
+    yield Source("generated", "", "none", only_one=True), EMOJI
 
 
-def train(documents: Iterator[str], size: int) -> tuple[Tokenizer, list[bytes]]:
-    """A byte-level BPE, and its tokens as bytes, in the order in which they merge."""
+Merges = dict[bytes, tuple[bytes, bytes]]
+"""The two tokens that each token is made of."""
+
+
+def train(documents: Iterable[str], size: int) -> tuple[Tokenizer, list[bytes], Merges]:
+    """A byte-level BPE, its tokens as bytes in the order in which they merge, and what they are made of."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -121,8 +132,43 @@ def train(documents: Iterator[str], size: int) -> tuple[Tokenizer, list[bytes]]:
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     byte_of = {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+    def as_bytes(token: str) -> bytes:
+        return bytes(byte_of[character] for character in token)
+
     ordered = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    return tokenizer, [bytes(byte_of[character] for character in token) for token, _ in ordered]
+    merges: Merges = {}
+    for merge in json.loads(tokenizer.to_str())["model"]["merges"]:
+        left, right = map(as_bytes, merge.split(" ") if isinstance(merge, str) else merge)
+        merges.setdefault(left + right, (left, right))
+    return tokenizer, [as_bytes(token) for token, _ in ordered], merges
+
+
+def common(tokens: list[bytes], merges: Merges, documents: Iterable[tuple[Source, str]]) -> set[bytes]:
+    """Tokens that are more than the vocabulary of one project.
+
+    The names of one project are whole tokens after training on its manual, which counts low wherever those names stand.
+    So a token with letters must occur in two sources, or mostly in those that are the only ones in their language; what
+    it is merged from stays with it.
+    """
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    encoding = tiktoken.Encoding("uses", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
+    uses: dict[Source, NDArray[np.int64]] = {}
+    for source, text in documents:
+        found = np.bincount(encoding.encode_ordinary(text), minlength=len(tokens))
+        uses[source] = uses.get(source, 0) + found
+    several = np.sum([uses[source] > 0 for source in uses if not source.only_one], axis=0) >= LEAST_SOURCES
+    alone = np.sum([uses[source] for source in uses if source.only_one], axis=0)
+    several |= (alone > 0) & (2 * alone >= np.sum(list(uses.values()), axis=0))
+    kept = {token for token, enough in zip(tokens, several, strict=True) if enough or not re.search(b"[A-Za-z]", token)}
+    kept.update(token for token in tokens if len(token) == 1)
+    needed = [token for token in kept if token in merges]
+    while needed:
+        for part in merges[needed.pop()]:
+            if part not in kept:
+                kept.add(part)
+                needed += [part] if part in merges else []
+    return kept
 
 
 def keep(token: bytes) -> bool:
@@ -144,20 +190,23 @@ def main() -> None:
     parser.add_argument("--packages", action="store_true", help="print the packages it reads, and stop")
     parser.add_argument("--packages-at", type=Path, default=Path("packages"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--size", type=int, default=66_000, help="tokens before those of emoji are left out")
+    parser.add_argument(
+        "--size", type=int, default=66_000, help="tokens before those of one source and of emoji are left out"
+    )
     parser.add_argument("--out", type=Path, default=RANKS_FILE)
     arguments = parser.parse_args()
     if arguments.packages:
         places = {source.place for source in SOURCES}
-        print(*sorted(place for place in places if ":" not in place))  # noqa: T201
+        print(*sorted(place for place in places if ":" not in place))
         return
     begin = time.perf_counter()
-    tokenizer, tokens = train(texts(arguments.packages_at, arguments.data), arguments.size)
-    samples = [text[:2000] for _, text in zip(range(2000), texts(arguments.packages_at, arguments.data), strict=False)]
-    difference = differences(tokenizer, tokens, samples)
-    kept = [token for token in tokens if keep(token)]
+    documents = list(texts(arguments.packages_at, arguments.data))
+    tokenizer, tokens, merges = train((text for _, text in documents), arguments.size)
+    difference = differences(tokenizer, tokens, [text[:2000] for _, text in documents[:2000]])
+    stay = common(tokens, merges, documents)
+    kept = [token for token in tokens if token in stay and keep(token)]
     arguments.out.write_bytes(pack_ranks(kept))
-    print(  # noqa: T201
+    print(
         f"{len(kept)} ranks, {arguments.out.stat().st_size} bytes, {time.perf_counter() - begin:.0f} s; "
         f"tiktoken and tokenizers differ by {difference:.5%} of the tokens"
     )

@@ -182,7 +182,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 -- PEP 562: the type is the attribute's own
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 -- only who asks pays for it
+        from importlib.metadata import version  # only who asks pays for it
 
         value: Any = version("tercet")
     elif name in _HOME:

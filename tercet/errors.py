@@ -31,6 +31,7 @@
     │   ├── FormatVersionError        the folder was written by a newer Tercet
     │   ├── CorruptMemoryError        what is on disk contradicts itself
     │   ├── DiskFullError             too little free space to write safely
+    │   ├── EmbeddingCacheError       a file of cached vectors that is damaged, or cannot be used
     │   └── ForkedProcessError        an engine handle was used in a forked child
     ├── ModelError                    a chat model gave no whole answer; it says what was spent all the same
     │   ├── ModelUnavailableError     out of reach, too slow, overloaded or broken
@@ -253,6 +254,10 @@ class DiskFullError(StoreError):
     """Too little free space is left to write safely; nothing was written."""
 
 
+class EmbeddingCacheError(StoreError):
+    """A file of cached vectors is damaged, belongs to something else, or cannot be read or written."""
+
+
 class ForkedProcessError(StoreError):
     """An engine handle opened in a parent process was used in a forked child."""
 
@@ -282,7 +287,7 @@ class ModelError(TercetError):
         retry_after: float | None = None,
         remedy: str = "",
     ) -> None:
-        from tercet.records import Usage  # noqa: PLC0415 - records imports this module
+        from tercet.records import Usage  # records imports this module
 
         super().__init__(message, remedy=remedy)
         self.usage = usage or Usage()

@@ -392,7 +392,20 @@ class Progress:
     """A step of long work, given to ``progress=`` callbacks."""
 
     phase: Literal[
-        "fetch", "scan", "parse", "index", "embed", "reindex", "backup", "restore", "forget", "export", "import"
+        "fetch",
+        "scan",
+        "parse",
+        "index",
+        "embed",
+        "reindex",
+        "backup",
+        "restore",
+        "forget",
+        "export",
+        "import",
+        "record",
+        "ask",
+        "sweep",
     ]
     done: int
     total: int | None

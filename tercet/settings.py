@@ -100,7 +100,7 @@ class CompressionConfig:
     """Of a passage whose title is named in one of the best sentences of another: for questions in two steps."""
     dense_weight: float = 1.0
     """Of the cosine with the question, where an embedder is given."""
-    dense_candidates: int = 32
+    dense_candidates: int = 12
     """Sentences that are embedded, at most."""
     floor: float = 0.0
     """Sentences below this share of the best score are dropped however large the budget is; 0 keeps all."""

@@ -36,9 +36,26 @@ settings.register_profile(
 )
 settings.load_profile("tercet")
 
+IN_MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+"""Bytes; containers have far less there by default."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run tests that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests write to memory where Linux offers a file system there: most of their time is flushing to a disk.
+
+    To a process that is killed both are the same. TMPDIR or --basetemp choose another place; what the slow tests write
+    may not fit.
+    """
+    chosen = config.getoption("--slow") or config.getoption("basetemp") or "TMPDIR" in os.environ
+    if chosen or not IN_MEMORY.is_dir() or not os.access(IN_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(IN_MEMORY).free >= ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 400, {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}
         return 200, {"result": result, "status": "ok", "time": 0.0}
 
-    do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815
+    do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - names of http.server
 
     def log_message(self, *_: object) -> None:
         pass

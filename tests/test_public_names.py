@@ -43,7 +43,7 @@ def test_version_is_that_of_the_installed_distribution() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Memroy'"):
-        tercet.Memroy  # noqa: B018
+        tercet.Memroy  # noqa: B018 - asking is what fails
 
 
 def test_dir_lists_names_that_were_not_used_yet() -> None:

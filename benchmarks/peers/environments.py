@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 PEERS = ("llama_index", "langchain", "haystack", "txtai")
-SYSTEMS = ("tercet", *PEERS)
+VARIANTS = {"txtai_exact": "txtai"}
+"""Peers with another index than their default, for the part ``query`` alone, and whose environment they run in."""
+SYSTEMS = ("tercet", *PEERS, *VARIANTS)
 REQUIREMENTS = Path(__file__).parent / "requirements"
 
 
@@ -20,6 +22,7 @@ def python_of(system: str, folder: Path) -> Path:
     """
     if system == "tercet":
         return Path(sys.executable)
+    system = VARIANTS.get(system, system)
     requirements = REQUIREMENTS / f"{system}.txt"
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     home = folder / system

@@ -112,7 +112,7 @@ class Watch:
     def wrap(self, embed: Callable[..., Any]) -> Callable[..., Any]:
         """An ``embed(model, texts, …)`` that is watched; single strings and other inputs pass through."""
 
-        def watched(model: Any, texts: Any, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
+        def watched(model: Any, texts: Any, *rest: Any, **options: Any) -> Any:
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 return embed(model, texts, *rest, **options)
             started = time.perf_counter()
@@ -124,7 +124,7 @@ class Watch:
 
         return watched
 
-    def _embed(self, texts: list[str], embed: Callable[[list[str]], Any]) -> Any:  # noqa: ANN401
+    def _embed(self, texts: list[str], embed: Callable[[list[str]], Any]) -> Any:
         if self.kept is None:
             return embed(texts)
         keys = [blake2b(" ".join(text.split()).encode(), digest_size=16).hexdigest() for text in texts]
@@ -144,7 +144,7 @@ class Watch:
 
 def count_tokens(texts: list[str], tokenizer_file: Path, limit: int) -> tuple[int, int]:
     """Tokens that a model of this limit reads of these texts, and all they have; special tokens included."""
-    from tokenizers import Tokenizer  # noqa: PLC0415 - only the ingest part counts
+    from tokenizers import Tokenizer  # only the ingest part counts
 
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_padding()

@@ -20,8 +20,9 @@ is the largest sum of resident memory of the worker and all its children, looked
     come; their rows in bfloat16 use a few files only where the processor has no bfloat16, as it is emulated there.
 ``query``
     Synthetic records with precomputed vectors, stored by each system's documented way; the embedding of a query is
-    looked up. Recall@10 is against brute force. *Source found*: the record that a query was made from is among its
-    ten hits. A search is asked 100 queries, fewer when they take longer than ``--seconds`` together (at least 10).
+    looked up. Recall@10 is against brute force; ``txtai_exact`` is txtai with an index that compares every vector.
+    *Source found*: the record that a query was made from is among its ten hits. A search is asked 100 queries, fewer
+    when they take longer than ``--seconds`` together (at least 10).
 ``quality``
     nDCG@10 (ir-measures) of each peer's default retriever, which is dense, against Tercet's default, which is hybrid.
     A document counts as its best chunk, from 50 chunks in every system. Vectors of equal texts from the same weights
@@ -46,7 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 import inputs
 import verdicts
-from environments import PEERS, SYSTEMS, python_of
+from environments import PEERS, SYSTEMS, VARIANTS, python_of
 from processes import run_worker
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def ingest(options: argparse.Namespace, workers: Workers, folder: Path) -> Facts
     in_bfloat16 = root if native else inputs.sample(root, sample, SAMPLE)
     runs: dict[str, list[Facts]] = {}
     for _ in range(options.runs):
-        for system in options.systems:
+        for system in _as_they_come(options.systems):
             runs.setdefault(system, []).append(workers.ask(system, "ingest", ["--input", root]))
         for system in options.systems if options.bfloat16 else ():
             if system in PEERS:
@@ -151,12 +152,12 @@ def query(options: argparse.Namespace, workers: Workers, folder: Path) -> Facts:
 
 
 def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Facts:
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     sys.path.append(str(Path(__file__).resolve().parents[1]))
-    from retrieval_quality import interval, ndcg  # noqa: PLC0415 - needs the test requirements
+    from retrieval_quality import interval, ndcg  # needs the test requirements
 
-    from tercet.evals.datasets import load_beir  # noqa: PLC0415
+    from tercet.evals.datasets import load_beir
 
     facts: Facts = {"interval": f"95 % percentile bootstrap over queries, {RESAMPLES} resamples, paired", "sets": {}}
     for name in options.sets:
@@ -166,7 +167,7 @@ def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Fact
         picks = np.random.default_rng(0).integers(0, len(dataset.queries), (RESAMPLES, len(dataset.queries)))
         rows: dict[str, Facts] = {}
         values = {}
-        for system in options.systems:
+        for system in _as_they_come(options.systems):
             kept = options.environments / ("vectors-512-tokens.npz" if system == "txtai" else "vectors.npz")
             said = workers.ask(system, "quality", ["--input", given, "--vectors", kept])
             if "failed" not in said:
@@ -187,8 +188,12 @@ def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Fact
     return facts
 
 
+def _as_they_come(systems: Sequence[str]) -> list[str]:
+    return [system for system in systems if system not in VARIANTS]
+
+
 def computes_bfloat16() -> bool:
-    from tercet.models.sentence_transformers import computes_bfloat16 as computes  # noqa: PLC0415
+    from tercet.models.sentence_transformers import computes_bfloat16 as computes
 
     return computes()
 
@@ -235,7 +240,7 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    from tercet.models.weights import locate  # noqa: PLC0415
+    from tercet.models.weights import locate
 
     options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker is ended too

@@ -19,7 +19,7 @@ from typing import Any
 from measuring import PROOF, Records, Settings, Watch, count_tokens, processor_s, read_lines, time_queries
 
 
-def ingest(system: Any, arguments: argparse.Namespace, settings: Settings, imports_s: float) -> dict[str, Any]:  # noqa: ANN401
+def ingest(system: Any, arguments: argparse.Namespace, settings: Settings, imports_s: float) -> dict[str, Any]:
     watch = Watch()
     system.watch(watch)
     ready: list[float] = []
@@ -44,7 +44,7 @@ def ingest(system: Any, arguments: argparse.Namespace, settings: Settings, impor
     }
 
 
-def query(system: Any, arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:  # noqa: ANN401
+def query(system: Any, arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     records = Records.read(arguments.input)
     started = time.perf_counter()
     cases = system.load(settings, records)
@@ -61,7 +61,7 @@ def query(system: Any, arguments: argparse.Namespace, settings: Settings) -> dic
     }
 
 
-def quality(system: Any, arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:  # noqa: ANN401
+def quality(system: Any, arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     watch = Watch(kept=arguments.vectors)
     system.watch(watch)
     documents = [(line["id"], line["text"], line["title"]) for line in read_lines(arguments.input / "documents.jsonl")]

@@ -49,7 +49,7 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ask, forget, ingest, maintain, memory, search, worker
+    from tercet.cli import archive, ask, evals, forget, ingest, maintain, memory, search, worker
 
     for command in (
         ingest.ingest,
@@ -66,6 +66,7 @@ def _register() -> None:
     ):
         app.command()(command)
     app.add_typer(memory.memory_app, name="memory")
+    app.add_typer(evals.eval_app, name="eval")
 
 
 _register()
@@ -104,7 +105,7 @@ def _unexpected(error: Exception, *, as_json: bool) -> int:
         if as_json:
             _report("UsageError", error.format_message(), "Add --help to see the options.", as_json=True)
         else:
-            error.show()  # type: ignore[attr-defined]
+            error.show()  # type: ignore[attr-defined]  # comes with the other
         return REFUSED
     if os.environ.get("TERCET_TRACEBACK"):
         typer.echo(traceback.format_exc(), err=True)
@@ -144,4 +145,8 @@ def _after_interrupt(words: Sequence[str]) -> str:
         return f"The memory is usable as it stands; run the same {command} command again to go on where it stopped."
     if words[:2] == ["memory", "import"]:
         return "Nothing was imported, or all of it; run the same import again to be sure."
+    if words[:2] == ["eval", "sweep"]:
+        return "Finished configurations are kept; run the same command again to go on with the others."
+    if words[:2] == ["eval", "run"]:
+        return "No run was written; vectors that were made are kept for the next one."
     return _INTERRUPTED.get(command, "Nothing was changed.")

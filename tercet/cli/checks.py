@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from tercet.cli.options import open_memory
 from tercet.errors import MemoryLockedError, MemoryNotFoundError, TercetError
+from tercet.memory.chosen_embedder import DEFAULT_EMBEDDER
 
 if TYPE_CHECKING:
     from tercet.memory.memory import Memory
 
-DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 PACKAGES = (
     "sqlalchemy",
     "qdrant-client",

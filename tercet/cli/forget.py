@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,9 +23,9 @@ from tercet.cli.options import (
     Where,
     document_filter,
     open_memory,
-    parse_scope,
 )
 from tercet.cli.output import counted, print_json, printable, progress_shown, seconds
+from tercet.cli.scopes import UNSAID, Whose, with_scope
 from tercet.errors import InputError
 from tercet.records import AnyScope, DocumentFilter, Scope
 
@@ -51,19 +52,10 @@ NOUNS = {
 }
 
 
+@with_scope
 def forget(
     memory: MemoryFolder = DEFAULT_MEMORY,
-    scope: Annotated[
-        str | None,
-        typer.Option(
-            "--scope",
-            metavar="FIELD=VALUE,…",
-            help="Episodes and working memory of every scope with these fields (tenant, user, agent, session).",
-        ),
-    ] = None,
-    exactly: Annotated[
-        bool, typer.Option("--exactly", help="Only of the very scope that --scope names, not of narrower ones.")
-    ] = False,
+    whose: Whose = UNSAID,
     episode: Annotated[
         list[str] | None, typer.Option("--episode", metavar="ID", help="Only this episode (repeatable).")
     ] = None,
@@ -74,13 +66,12 @@ def forget(
     path: Paths = None,
     corpus: Corpora = None,
     version: Version = None,
-    tenant: Annotated[
-        str | None, typer.Option("--tenant", metavar="T", help="Only documents of this tenant; else only shared ones.")
-    ] = None,
     where: Where = None,
     ranges: Ranges = None,
     as_of: AsOf = None,
-    everything: Annotated[bool, typer.Option("--all", help="Forget every document of the tenant, or shared.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every document of the tenant, else every shared one.")
+    ] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Bring a pending erasure to its end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and stop.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -90,39 +81,46 @@ def forget(
 ) -> None:
     """Remove documents, episodes and working memory for good, to the last byte, and print a receipt.
 
+    People's records are those of the very scope that is named, or with --any of every scope that has its fields; an
+    episode may be named by its id alone. Filters or --all choose documents instead: the tenant's own, or shared ones.
+
     Text, versions, words, vectors, mirrored pages and what was derived from forgotten episodes go. The vector index and
     the database file are written anew, so it takes as long for one record as for many. Exit code 1: erasure is pending,
-    and the receipt says why. A later ingest brings back documents whose files are still there.
+    and the receipt says why. A later ingest brings back documents whose files are still there; files that were exported
+    are not the memory's to change.
 
     \b
     Examples:
-      tercet forget --scope tenant=acme,user=ada --dry-run
+      tercet forget --tenant acme --user ada --any --dry-run
+      tercet forget --tenant acme --session s1 --working plan --yes
       tercet forget --episode 5f0c… --yes
       tercet forget --path "docs/old/**" --dry-run
       tercet forget --corpus handbook --version 1.0 --yes
-      tercet forget --scope tenant=acme --tenant acme --all
+      tercet forget --tenant acme --any --all
       tercet forget --finish
     """
-    filters: DocumentFilter | None = document_filter(
-        corpus=corpus, version=version, tenant=tenant, where=where, ranges=ranges, paths=path, as_of=as_of
+    documents: DocumentFilter | None = document_filter(
+        corpus=corpus, version=version, tenant=whose.tenant, where=where, ranges=ranges, paths=path, as_of=as_of
     )
-    if filters == DocumentFilter(tenant=tenant) and not everything:
-        filters = None
-    whose = _whose(scope, exactly=exactly, named=bool(episode or working))
-    if finish and (filters or whose):
-        raise InputError("--finish goes with nothing else.", remedy="Run it alone, then forget more.")
-    if not (finish or filters or whose):
-        raise InputError(
-            "forget was not told which documents.",
-            remedy="Name them by --path, --corpus, --where …, or say --all; people's records by --scope or --episode.",
-        )
-    with open_memory(memory, database=database, qdrant=qdrant) as opened:
-        if finish:
+    if documents == DocumentFilter(tenant=whose.tenant) and not everything:
+        documents = None
+    if finish:
+        if documents or whose.said or episode or working:
+            raise InputError("--finish goes with nothing else.", remedy="Run it alone, then forget more.")
+        with open_memory(memory, database=database, qdrant=qdrant) as opened:
             _finish(opened, as_json=as_json)
-            return
-        doomed = [] if filters is None else _documents(opened, filters)
-        what = {"scope": whose, "episodes": episode or (), "working": working or (), "documents": filters}
-        planned = opened.forget(**what, dry_run=True)  # type: ignore[arg-type]
+        return
+    scope: Scope | AnyScope | None
+    if documents is None:
+        scope = Scope.any() if episode and not (working or whose.said) else _told(whose)  # an id says whose it is
+    else:
+        scope = _scope_beside(documents, whose, narrowed=bool(episode or working))
+    with open_memory(memory, database=database, qdrant=qdrant) as opened:
+        doomed = [] if documents is None else _documents(opened, documents)
+        run = functools.partial(
+            opened.forget, scope=scope, episodes=episode or (), working=working or (), documents=documents
+        )
+        planned = run(dry_run=True)
         nothing = not any(planned.removed.values())
         if not as_json:
             print_planned(doomed, planned)
@@ -131,7 +129,7 @@ def forget(
             confirm(listed(planned.removed), yes=yes)
         if not dry_run:  # also when nothing is found: names of what was deleted earlier may be left
             with progress_shown(quiet=as_json) as progress:
-                receipt = opened.forget(**what, progress=progress)  # type: ignore[arg-type]
+                receipt = run(progress=progress)
     if as_json:
         print_json({"forgotten": doomed, "dry_run": dry_run, "receipt": plain(receipt)})
     elif not dry_run and not nothing:
@@ -140,13 +138,31 @@ def forget(
         raise typer.Exit(1)
 
 
-def _whose(scope: str | None, *, exactly: bool, named: bool) -> Scope | AnyScope | None:
-    if scope is None:
-        if exactly:
-            raise InputError("--exactly says nothing without --scope.", remedy="Give --scope FIELD=VALUE,….")
-        return Scope.any() if named else None
-    found = parse_scope(scope)
-    return found if exactly else Scope.any(**asdict(found))
+def _told(whose: Whose) -> Scope | AnyScope:
+    if not whose.said:
+        raise InputError(
+            "forget was not told what.",
+            remedy="Name documents by --path, --corpus, --where …, or say --all; people's records by --tenant, --user, "
+            "--agent or --session, by --any, or by --episode.",
+        )
+    return whose.scope
+
+
+def _scope_beside(documents: DocumentFilter, whose: Whose, *, narrowed: bool) -> AnyScope | None:
+    """Whose records are to go besides documents: nobody's, or with --any --all also all of the tenant.
+
+    A tenant has documents and records; users, agents and sessions have records only. So a filter of documents must not
+    take records along that were not meant, nor the name of a person the documents of a tenant.
+    """
+    tenant = whose.tenant
+    if whose == Whose(tenant=tenant) and not narrowed:
+        return None
+    if whose == Whose(tenant=tenant, wider=True) and documents == DocumentFilter(tenant=tenant) and not narrowed:
+        return Scope.any(tenant=tenant)
+    raise InputError(
+        "Filters and --all choose documents, which belong to a tenant only; the other options choose people's records.",
+        remedy="Forget the one, then the other; or --any --all: all records and documents of a tenant.",
+    )
 
 
 def _documents(opened: Memory, filters: DocumentFilter) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``tercet memory``: the records of people in a memory, looked at, handed over and removed."""
+"""``tercet memory``: the records of people in a memory, looked at and handed over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercet.cli.forget import confirm, listed, plain, print_planned, print_receipt
 from tercet.cli.ingest import When
 from tercet.cli.options import DEFAULT_MEMORY, AsJson, DatabaseUrl, MemoryFolder, QdrantUrl, open_memory
 from tercet.cli.output import counted, note, print_json, printable, progress_shown, waiting
@@ -24,6 +23,7 @@ from tercet.cli.people import (
     print_scopes,
     print_timeline,
 )
+from tercet.cli.scopes import UNSAID, Whose, with_scope
 from tercet.errors import InputError
 from tercet.memory.episodes.records import KINDS
 from tercet.records import AnyScope, Scope
@@ -33,28 +33,17 @@ if TYPE_CHECKING:
     from tercet.memory.memory import Memory
 
 memory_app = typer.Typer(
-    help="Look at what is remembered of people and tasks, hand it over, and forget it.",
+    help="Look at what is remembered of people and tasks, and hand it over; `tercet forget` removes it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Tenant = Annotated[str | None, typer.Option("--tenant", metavar="T", help="Of this tenant.")]
-User = Annotated[str | None, typer.Option("--user", metavar="U", help="Of this user.")]
-Agent = Annotated[str | None, typer.Option("--agent", metavar="A", help="Of this agent.")]
-Session = Annotated[str | None, typer.Option("--session", metavar="S", help="Of this session.")]
-Wider = Annotated[
-    bool, typer.Option("--any", help="Of every scope with these fields, whatever its others are; alone: of everybody.")
-]
-
 
 @memory_app.command("list")
+@with_scope
 def list_(
     memory: MemoryFolder = DEFAULT_MEMORY,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
+    whose: Whose = UNSAID,
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
@@ -71,7 +60,7 @@ def list_(
     """
     from tercet.memory.health import people
 
-    scope = _scope(tenant, user, agent, session, wider=wider)
+    scope = whose.scope
     with _reading(memory, database, qdrant) as opened:
         found = people(opened, scope)
         documents = opened.working.documents(scope, newest_first=False)
@@ -83,15 +72,12 @@ def list_(
 
 
 @memory_app.command()
+@with_scope
 def show(
     what: Annotated[str, typer.Argument(metavar="ID|KEY", help="Of an episode, or of a working document.")],
     memory: MemoryFolder = DEFAULT_MEMORY,
     version: Annotated[int | None, typer.Option(metavar="N", help="This version of the working document.")] = None,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
+    whose: Whose = UNSAID,
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
@@ -104,7 +90,7 @@ def show(
       tercet memory show plan --tenant acme --session s1
       tercet memory show plan --tenant acme --session s1 --version 3 --json
     """
-    scope = _scope(tenant, user, agent, session, wider=wider)
+    scope = whose.scope
     with _reading(memory, database, qdrant) as opened:
         if _is_id(what):
             (episode,) = opened.episodic.get([what], scope=scope)
@@ -128,6 +114,7 @@ def show(
 
 
 @memory_app.command()
+@with_scope
 def timeline(
     memory: MemoryFolder = DEFAULT_MEMORY,
     kind: Annotated[list[str] | None, typer.Option(metavar="KIND", help=f"One of {', '.join(KINDS)}.")] = None,
@@ -137,11 +124,7 @@ def timeline(
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was believed then.")] = None,
     superseded: Annotated[bool, typer.Option("--superseded", help="Also what was superseded.")] = False,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="The last so many.")] = 50,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
+    whose: Whose = UNSAID,
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
@@ -161,7 +144,7 @@ def timeline(
     kinds: list[EpisodeKind] = [one for one in KINDS if one in (kind or ())]
     with _reading(memory, database, qdrant) as opened:
         found = opened.episodic.timeline(
-            _scope(tenant, user, agent, session, wider=wider),
+            whose.scope,
             kinds=kinds,
             since=_moment("--since", since),
             until=_moment("--until", until),
@@ -177,13 +160,10 @@ def timeline(
 
 
 @memory_app.command()
+@with_scope
 def audit(
     memory: MemoryFolder = DEFAULT_MEMORY,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
+    whose: Whose = UNSAID,
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
@@ -197,7 +177,7 @@ def audit(
       tercet memory audit --any
       tercet memory audit --tenant acme --user ada --json
     """
-    scope = _scope(tenant, user, agent, session, wider=wider)
+    scope = whose.scope
     with waiting("Looking through the records", quiet=as_json), _reading(memory, database, qdrant) as opened:
         findings = opened.episodic.audit(scope)
         reviews = opened.episodic.reviews(scope)
@@ -215,63 +195,13 @@ def audit(
 
 
 @memory_app.command()
-def forget(
-    memory: MemoryFolder = DEFAULT_MEMORY,
-    episode: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this episode (repeatable).")] = None,
-    working: Annotated[
-        list[str] | None, typer.Option(metavar="KEY", help="Only the working documents under this key (repeatable).")
-    ] = None,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and stop.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    database: DatabaseUrl = None,
-    qdrant: QdrantUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Remove episodes and working documents of a scope for good, as `tercet forget` does, and print its receipt.
-
-    Of this very scope, or with --any of every scope that has these fields. Exit code 1: the erasure is pending, and the
-    receipt says why. Files that were exported are not the memory's to change.
-
-    \b
-    Examples:
-      tercet memory forget --tenant acme --user ada --any --dry-run
-      tercet memory forget --tenant acme --session s1 --working plan --yes
-    """
-    scope = _told(tenant, user, agent, session, wider=wider, command="forget")
-    what: dict[str, Any] = {"scope": scope, "episodes": episode or (), "working": working or ()}
-    with open_memory(memory, database=database, qdrant=qdrant) as opened:
-        receipt = opened.forget(**what, dry_run=True)
-        something = any(receipt.removed.values())
-        if not as_json:
-            print_planned([], receipt)
-        if something and not dry_run:
-            confirm(listed(receipt.removed), yes=yes)
-            with progress_shown(quiet=as_json) as progress:
-                receipt = opened.forget(**what, progress=progress)
-    if as_json:
-        print_json({"dry_run": dry_run, "receipt": plain(receipt)})
-    elif something and not dry_run:
-        print_receipt(receipt)
-    if receipt.status == "pending":
-        raise typer.Exit(1)
-
-
-@memory_app.command()
+@with_scope
 def export(
     target: Annotated[Path, typer.Argument(metavar="FILE", help='File to write; "-": standard output.')],
     memory: MemoryFolder = DEFAULT_MEMORY,
     vectors: Annotated[bool, typer.Option("--vectors", help="Also the vectors, which an import makes again.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
+    whose: Whose = UNSAID,
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
@@ -286,7 +216,7 @@ def export(
       tercet memory export ada.jsonl --tenant acme --user ada --any
       tercet memory export - --any | gzip > everything.jsonl.gz
     """
-    scope = _told(tenant, user, agent, session, wider=wider, command="export")
+    scope = whose.told("export")
     to_pipe = str(target) == "-"
     if to_pipe and as_json:
         raise InputError("--json and the export cannot both go to standard output.", remedy="Name a file.")
@@ -305,15 +235,12 @@ def export(
 
 
 @memory_app.command("import")
+@with_scope
 def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE", help='What `export` wrote; "-": standard input.')],
     memory: MemoryFolder = DEFAULT_MEMORY,
     embed: Annotated[When, typer.Option(help="Make dense vectors now, or later by `tercet embed`.")] = When.now,
-    tenant: Tenant = None,
-    user: User = None,
-    agent: Agent = None,
-    session: Session = None,
-    wider: Wider = False,
+    whose: Whose = UNSAID,
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
     embedder: Annotated[
@@ -332,8 +259,7 @@ def import_(
       tercet memory import ada.jsonl --tenant acme --any
       gunzip -c everything.jsonl.gz | tercet memory import - --memory copy
     """
-    named = any((tenant, user, agent, session))
-    scope = _scope(tenant, user, agent, session, wider=wider or not named)
+    scope = whose.scope if whose.said else Scope.any()
     if str(source) != "-" and not source.is_file():
         raise InputError(f"There is no file {str(source)!r}.", remedy="Name what `tercet memory export` wrote.")
     with (
@@ -349,24 +275,6 @@ def import_(
         f"{counted(report.working_documents, 'working document')} and {counted(report.episodes, 'episode')} imported, "
         f"{report.known:,} known already"
     )
-
-
-def _scope(
-    tenant: str | None, user: str | None, agent: str | None, session: str | None, *, wider: bool
-) -> Scope | AnyScope:
-    make = Scope.any if wider else Scope
-    return make(tenant=tenant, user=user, agent=agent, session=session)
-
-
-def _told(
-    tenant: str | None, user: str | None, agent: str | None, session: str | None, *, wider: bool, command: str
-) -> Scope | AnyScope:
-    """The same, where saying nothing would be a mistake."""
-    if not (wider or any((tenant, user, agent, session))):
-        raise InputError(
-            f"{command} was not told whose records.", remedy="Say --tenant, --user, --agent or --session, or --any."
-        )
-    return _scope(tenant, user, agent, session, wider=wider)
 
 
 def _reading(memory: Path, database: str | None, qdrant: str | None) -> Memory:

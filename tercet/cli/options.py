@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercet.errors import InputError
-from tercet.records import DocumentFilter, Scalar, Scope
+from tercet.records import DocumentFilter, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,29 +94,6 @@ def document_filter(
         paths=tuple(paths or ()),
         as_of=_day(as_of) if as_of else None,
     )
-
-
-def parse_scope(text: str) -> Scope:
-    """Turn ``tenant=acme,user=ada`` into a scope.
-
-    Raises:
-        InputError: It names no field, an unknown one, or one twice.
-
-    Example:
-        >>> print(parse_scope("tenant=acme, user=ada"))
-        tenant=acme, user=ada
-    """
-    names = [part.name for part in fields(Scope)]
-    given: dict[str, str] = {}
-    for part in text.split(","):
-        name, separator, value = (piece.strip() for piece in part.partition("="))
-        if name not in names or not separator or not value or name in given:
-            raise InputError(
-                f"--scope {text!r} is not of the form FIELD=VALUE,… with each of {', '.join(names)} at most once.",
-                remedy="Such as --scope tenant=acme,user=ada.",
-            )
-        given[name] = value
-    return Scope(**given)
 
 
 def _equals(texts: Sequence[str]) -> Mapping[str, Sequence[Scalar]]:

@@ -16,6 +16,8 @@ import typer
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rich.progress import TaskID
+
     from tercet.records import Progress
 
 PATIENCE_S = 0.5
@@ -35,6 +37,9 @@ PHASES = {
     "export": "Exporting",
     "import": "Importing",
     "forget": "Forgetting",
+    "record": "Recording turns",
+    "ask": "Asking questions",
+    "sweep": "Configurations",
 }
 
 
@@ -115,7 +120,7 @@ class _Bars:
             TextColumn("{task.fields[item]}", markup=False),
             console=Console(stderr=True),
         )
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Bars:
         self._bars.start()
@@ -125,7 +130,7 @@ class _Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for task in self._tasks.values():
-            self._bars.update(task, item="")  # type: ignore[arg-type]
+            self._bars.update(task, item="")
         self._bars.stop()
 
     def __call__(self, step: Progress) -> None:
@@ -133,7 +138,7 @@ class _Bars:
         if task is None:
             task = self._tasks[step.phase] = self._bars.add_task(PHASES[step.phase], total=step.total, item="")
         item = printable(step.item)
-        self._bars.update(task, completed=step.done, total=step.total, item=item[-40:])  # type: ignore[arg-type]
+        self._bars.update(task, completed=step.done, total=step.total, item=item[-40:])
 
 
 class _Lines:

@@ -13,7 +13,7 @@ __all__ = ["ingest"]
 def __getattr__(name: str) -> object:
     """Load the pipeline with its first use: a parser process imports this package and needs none of it."""
     if name == "ingest":
-        from tercet.ingestion.pipeline import ingest as function  # noqa: PLC0415
+        from tercet.ingestion.pipeline import ingest as function
 
         return function
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

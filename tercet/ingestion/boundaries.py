@@ -34,7 +34,7 @@ BLOCK, _ITEM, _PARAGRAPH, _SENTENCE, LINE, INTRODUCED, _CLAUSE, _WORD, _CLUSTER 
 FENCE = re.compile(r"[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?(`{3,}+|~{3,}+)")
 _MARKER = re.compile(r"([ \t]*+)(?:[-*+•‣◦]|\d{1,9}[.)]|#\.)[ \t]")
 _BLANK_LINES = re.compile(r"\n[ \t]*+\n\s*+")
-_CLAUSES = re.compile(r"[,;:،؛—–][\"'”’»)\]]*+\s++|[，；：、][”’」』）】]*+")  # noqa: RUF001
+_CLAUSES = re.compile(r"[,;:،؛—–][\"'”’»)\]]*+\s++|[，；：、][”’」』）】]*+")  # noqa: RUF001  # marks of Chinese
 _SPACES = re.compile(r"\s++")
 _CELLS = re.compile(r"(?<!\\)\||\t")
 _DEFINITION = re.compile(

@@ -144,7 +144,7 @@ class _Cutting:
         for block in blocks:
             strength = INTRODUCED if introduced and block.kind != "paragraph" else BLOCK
             yield from split(self._text, block, strength=strength, room=room, measure=self._cost)
-            introduced = self._text[max(block.start, block.end - 8) : block.end].rstrip().endswith((":", "："))  # noqa: RUF001
+            introduced = self._text[max(block.start, block.end - 8) : block.end].rstrip().endswith((":", "："))  # noqa: RUF001  # marks of Chinese
 
     def _lead(self, atom: Atom, room: int) -> tuple[str, int]:
         """What a chunk that begins with the atom must repeat, and its tokens; nothing where the atom needs the room."""

@@ -170,7 +170,7 @@ def ingest(
         base_url=base_url,
     )
     if site:
-        from tercet.ingestion.from_web import ingest_site  # noqa: PLC0415  # speaking HTTP takes time to import
+        from tercet.ingestion.from_web import ingest_site  # speaking HTTP takes time to import
 
         return ingest_site(site, run, options, web or WebOptions(), embed=embed)
     return ingest_files(source, run, options, embed=embed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,7 +72,7 @@ class Publication:
                     self._roots[name],
                     inside,
                     base_url=base_url,
-                    kept=lambda path, place=place: self._kept_outline(place, path),  # type: ignore[misc]
+                    kept=partial(self._kept_outline, place),
                 )
             elif addresses is None:
                 self._sites[name] = Sites([], base_url)
@@ -145,8 +146,9 @@ class Inclusions:
             if self._verify or stamp != file.stamp or changed_lately(stamp, entry.seen_ns):
                 if self._hash(location) != file.content_hash:
                     return None
-                file = file._replace(stamp=stamp)  # noqa: PLW2901
-            now.append(file)
+                now.append(file._replace(stamp=stamp))
+            else:
+                now.append(file)
         return tuple(now)
 
     def _stamp(self, location: str) -> FileStamp | None:

@@ -24,7 +24,9 @@ from tercet.records import Progress
 from tercet.settings import ChunkingConfig, ParsingConfig, ParsingLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from tercet.ingestion.roots import Source
     from tercet.memory.batches import Batch
@@ -281,7 +283,7 @@ def _do(memory: Memory, batches: BatchLedger, executor: LocalExecutor, batch: Ba
     return found
 
 
-def _settle(batches: BatchLedger, batch: Batch, connection: Any, found: Sequence[FileOutcome]) -> None:  # noqa: ANN401
+def _settle(batches: BatchLedger, batch: Batch, connection: Connection, found: Sequence[FileOutcome]) -> None:
     batches.settle(connection, batch, found)
 
 
@@ -312,7 +314,7 @@ def _settings(run: Run, source: Source, limits: ParsingLimits) -> dict[str, Any]
     }
 
 
-def _run(memory: Memory, settings: Any) -> Run:  # noqa: ANN401  # JSON of _settings
+def _run(memory: Memory, settings: Mapping[str, Any]) -> Run:
     return Run(
         memory,
         Target(**settings["target"]),
@@ -323,7 +325,7 @@ def _run(memory: Memory, settings: Any) -> Run:  # noqa: ANN401  # JSON of _sett
     )
 
 
-def _misfit(run: Run, settings: Any) -> str:  # noqa: ANN401
+def _misfit(run: Run, settings: Mapping[str, Any]) -> str:
     """Why this process would make something else of the files than the coordinator; empty: it would not."""
     if run.config_hash == settings["config_hash"]:
         return ""

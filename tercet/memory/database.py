@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Engine, Insert, Table
+    from sqlalchemy.dialects.postgresql import Insert as PostgreSQLInsert
+    from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
 
     from tercet.settings import Durability
 
@@ -104,7 +106,7 @@ def excluded(column: ColumnElement[Any]) -> ColumnElement[Any]:
         'frequencies.count + excluded.count'
     """
     table: Table = column.table
-    return table.alias("excluded").c[column.key]  # type: ignore[index]
+    return table.alias("excluded").c[column.key]  # type: ignore[index]  # columns of tables have keys
 
 
 class Database:
@@ -264,7 +266,7 @@ class Database:
             connection.invalidate()  # a pooled connection would keep its locks and settings
             connection.close()
 
-    def get_meta(self, key: str, connection: Connection | None = None) -> Any:  # noqa: ANN401
+    def get_meta(self, key: str, connection: Connection | None = None) -> Any:  # noqa: ANN401  # JSON
         """The JSON value kept under ``key``, or None."""
         if connection is None:
             with self.read() as own:
@@ -311,17 +313,17 @@ class Database:
         if rows is not None:
             insert = insert.values([dict(row) for row in rows])
         if not update:
-            return insert.on_conflict_do_nothing(index_elements=list(conflict))  # type: ignore[no-any-return]
+            return insert.on_conflict_do_nothing(index_elements=list(conflict))
         changes = dict(update) if isinstance(update, Mapping) else {name: excluded(table.c[name]) for name in update}
-        return insert.on_conflict_do_update(index_elements=list(conflict), set_=changes)  # type: ignore[no-any-return]
+        return insert.on_conflict_do_update(index_elements=list(conflict), set_=changes)
 
-    def _insert(self, table: Table) -> Any:  # noqa: ANN401  # the two classes share no base with on_conflict_*
+    def _insert(self, table: Table) -> SQLiteInsert | PostgreSQLInsert:
         if self.dialect == "sqlite":
-            from sqlalchemy.dialects.sqlite import insert as sqlite_insert  # noqa: PLC0415
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
             return sqlite_insert(table)
         # Loading this dialect costs 40 ms, which a folder should not pay.
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert  # noqa: PLC0415
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
         return postgresql_insert(table)
 

@@ -23,6 +23,7 @@ from tercet.errors import (
     TercetError,
 )
 from tercet.memory.points import (
+    COSINE_DIGITS,
     LARGEST_ID,
     batches,
     checked_dense,
@@ -32,7 +33,6 @@ from tercet.memory.points import (
     checked_pairs,
     checked_points,
     checked_sparse,
-    cosine,
     ranked,
 )
 from tercet.memory.shard import REINDEX, ShardDirectory
@@ -293,7 +293,7 @@ class EdgeIndex:
                 found = shard.query(request)
             if params is None:  # sparse
                 return [(hit.id, hit.score) for hit in found]  # type: ignore[misc]  # ids of ours are never UUIDs
-            return [(hit.id, cosine(hit.score)) for hit in found]  # type: ignore[misc]  # as above
+            return [(hit.id, round(hit.score, COSINE_DIGITS)) for hit in found]  # type: ignore[misc]  # as above
 
         return ranked(fetch, checked_limit(limit))
 

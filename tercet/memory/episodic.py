@@ -19,7 +19,7 @@ from tercet.memory.episodes.drafts import Draft, drafts_of, microseconds
 from tercet.memory.episodes.duplicates import repeats
 from tercet.memory.episodes.finding import EpisodeFinder
 from tercet.memory.episodes.indexing import WINDOW, EpisodeIndexer
-from tercet.memory.episodes.reading import load, neighbours, open_reviews, rows_of, vectors
+from tercet.memory.episodes.reading import contents, load, neighbours, open_reviews, rows_of
 from tercet.memory.episodes.records import RecordResult
 from tercet.memory.episodes.retention import Retention, due
 from tercet.memory.episodes.writing import EpisodeWriter
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         EpisodeCandidate,
         EpisodeCandidates,
         EpisodeKind,
-        EpisodePlace,
         EpisodeSelection,
         StoredEpisode,
         Turn,
@@ -378,13 +377,10 @@ class EpisodicMemory(EpisodeDecisions):
         """Who said or did anything in the selected scopes, whatever became of it; up to 256 of each scope."""
         return self._finder.actors(selection)
 
-    def places(self, rows: Sequence[int]) -> dict[int, EpisodePlace]:
-        """Actor, time, importance, outcome and place in the conversation, by row; rows that are gone are left out."""
-        return self._finder.places(rows)
-
-    def terms(self, rows: Sequence[int]) -> dict[int, TermCounts]:
-        """The analysed terms of records, by row; rows that are gone are left out."""
-        return self._finder.terms(rows)
+    def contents(self, rows: Sequence[int]) -> dict[int, tuple[TermCounts, NDArray[np.float32] | None]]:
+        """The analysed terms of records, and their dense vectors or None, by row; rows that are gone are left out."""
+        with self._database.read() as connection:
+            return contents(connection, rows, self._fingerprint())
 
     def around(self, rows: Sequence[int], selection: EpisodeSelection, *, reach: int = 1) -> dict[int, list[int]]:
         """For each row, those of its conversation that are at most ``reach`` away and allowed, whatever their kind."""
@@ -408,11 +404,6 @@ class EpisodicMemory(EpisodeDecisions):
             rows = neighbours(connection, row, before=before, after=after)
             found = load(connection, rows)
         return [found[row].episode for row in rows]
-
-    def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
-        """The dense vectors of records, by row; rows without one are left out."""
-        with self._database.read() as connection:
-            return vectors(connection, rows, self._fingerprint())
 
     def coverage(self, selection: EpisodeSelection) -> tuple[int, int]:
         """How many records of the selected scopes have a dense vector, and how many there are, whatever their state."""

@@ -273,7 +273,7 @@ def _owner(row: Any) -> dict[str, str | None]:  # noqa: ANN401  # rows have no t
     return {name: getattr(row, f"scope_{name}") or None for name in FIELDS}
 
 
-def _parsed(text: str | None) -> Any:  # noqa: ANN401
+def _parsed(text: str | None) -> Any:  # noqa: ANN401  # JSON
     return None if text is None else json.loads(text)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
-from tercet.errors import ConfigurationError, EmbedderMismatchError
-from tercet.memory.portable import Portable
+from tercet.errors import ConfigurationError
+from tercet.memory.chosen_embedder import ChosenEmbedder, resolved
+from tercet.memory.indexes import VectorIndexes
 from tercet.records import Scope
 from tercet.settings import ChunkingConfig, Durability, LexicalConfig
 
@@ -19,43 +20,25 @@ if TYPE_CHECKING:
 
     from qdrant_client import QdrantClient
 
+    from tercet.memory.chosen_embedder import EmbedderRecord
     from tercet.memory.database import Database
     from tercet.memory.episodes.consolidating import Summarize
     from tercet.memory.episodic import EpisodicMemory
+    from tercet.memory.exporting import ExportReport
     from tercet.memory.forgetting import Forgetting
+    from tercet.memory.importing import ImportReport
     from tercet.memory.ledger import Ledger
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
-    from tercet.memory.vectors import VectorIndex
     from tercet.memory.workers import Workers
     from tercet.memory.working.memory import WorkingMemory
     from tercet.models.embedding import Embedder
     from tercet.records import AnyScope, DocumentFilter, ErasureReceipt, Progress
 
-DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
-VECTORS = {
-    "semantic": ("corpus", "document", "attribute"),
-    "episodic": ("scope", "time", "state", "kind", "entity"),
-}
-"""The collections of vectors, each with the integers it is filtered by: a folder below ``vectors/``, or a collection of
-a server, where its name begins with ``tercet-``."""
-LEXICAL_ONLY = "none"
-"""Names no embedder: the memory is searched by words, and every result says so."""
-
 Config = TypeVar("Config", ChunkingConfig, LexicalConfig)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbedderRecord:
-    """What a memory remembers of the model its vectors were made with."""
-
-    spec: str
-    fingerprint: str | None
-    dimension: int | None
-    max_tokens: int | None
-
-
-class Memory(Portable):
+class Memory:
     """The memories of a group of agents, in one place.
 
     Opening is cheap: no weights and no vectors are loaded before they are needed. The vectors of a folder belong to one
@@ -80,10 +63,10 @@ class Memory(Portable):
         durability: Durability,
         clock: Callable[[], datetime],
     ) -> None:
-        from tercet.memory.episodic import EpisodicMemory  # noqa: PLC0415
-        from tercet.memory.ledger import Ledger  # noqa: PLC0415  # SQLAlchemy loads with the first memory, not with tercet
-        from tercet.memory.semantic import SemanticMemory  # noqa: PLC0415
-        from tercet.memory.working.memory import WorkingMemory  # noqa: PLC0415
+        from tercet.memory.episodic import EpisodicMemory
+        from tercet.memory.ledger import Ledger  # SQLAlchemy loads with the first memory, not with tercet
+        from tercet.memory.semantic import SemanticMemory
+        from tercet.memory.working.memory import WorkingMemory
 
         self.path = path
         """The folder; None where the database is a server."""
@@ -92,27 +75,32 @@ class Memory(Portable):
         self.clock = clock
         """The time, with its zone; tests give one that stands still."""
         self.database = database
-        self._qdrant = qdrant
-        self._qdrant_api_key = qdrant_api_key
-        self._durability = durability
-        self._given = embedder
-        self._resolved: Embedder | None = None
-        self._indexes: dict[str, VectorIndex] = {}
+        self._embedder = ChosenEmbedder(database, embedder, path)
         self._lock: FolderLock | None = None
         self._opening = threading.RLock()
         self._claimed = False
+        self._indexes = VectorIndexes(
+            database,
+            folder=path,
+            qdrant=qdrant,
+            api_key=qdrant_api_key,
+            dimension=lambda: self.embedder_record.dimension,
+            durability=durability,
+            opening=self._opening,
+            claim=self.claim,
+        )
         self._finished: ErasureReceipt | None = None
         """Of an erasure that ``claim`` brought to its end, or found in the way of something."""
         self.workers: Workers | None = None
         """The processes that share the database; None: a folder belongs to one process."""
         if path is None:
-            from tercet.memory.workers import Workers  # noqa: PLC0415  # folders have no need of it
+            from tercet.memory.workers import Workers  # folders have no need of it
 
             self.workers = Workers(database)
         self.semantic: SemanticMemory = SemanticMemory(
             database,
-            index=self._open_index,
-            rebuild_index=self._rebuild_index,
+            index=lambda: self._indexes.open("semantic"),
+            rebuild_index=lambda: self._indexes.rebuild("semantic"),
             embedder=lambda: self.embedder,
             fingerprint=lambda: self.embedder_record.fingerprint,
             lexical=lexical,
@@ -121,8 +109,8 @@ class Memory(Portable):
         )
         self.episodic: EpisodicMemory = EpisodicMemory(
             database,
-            index=lambda: self._open_vectors("episodic"),
-            rebuild_index=lambda: self._rebuild_vectors("episodic"),
+            index=lambda: self._indexes.open("episodic"),
+            rebuild_index=lambda: self._indexes.rebuild("episodic"),
             embedder=lambda: self.embedder,
             fingerprint=lambda: self.embedder_record.fingerprint,
             lexical=lexical,
@@ -171,7 +159,7 @@ class Memory(Portable):
             EmbedderMismatchError: Its vectors are of another model than ``embedder``.
             ConfigurationError: The arguments contradict each other or the memory.
         """
-        from tercet.memory.database import Database  # noqa: PLC0415
+        from tercet.memory.database import Database
 
         if (path is None) == (database is None):
             raise ConfigurationError(
@@ -199,7 +187,7 @@ class Memory(Portable):
             )
             if lexical is not None:
                 memory._refuse_other_lexical(lexical)
-            memory._refuse_other_embedder()
+            memory._embedder.refuse_other()
         except BaseException:
             opened.close()
             raise
@@ -212,7 +200,7 @@ class Memory(Portable):
             >>> with Memory.open("my-memory") as memory:  # doctest: +SKIP
             ...     memory.knows(Scope(tenant="acme", agent="planner"))
         """
-        from tercet.memory.scopes import visible_scopes  # noqa: PLC0415
+        from tercet.memory.scopes import visible_scopes
 
         with self.database.read() as connection:
             return bool(visible_scopes(connection, Scope.any(tenant=scope.tenant, agent=scope.agent)))
@@ -227,86 +215,18 @@ class Memory(Portable):
             EmbedderUnavailableError: No weights could be resolved.
             EmbedderMismatchError: The weights that were resolved are not those the memory's vectors were made with.
         """
-        if self._resolved is None:
-            spec = self._given if self._given is not None else self.embedder_record.spec
-            if isinstance(spec, str):
-                if spec == LEXICAL_ONLY:
-                    return None
-                from tercet.models.embedding import resolve_embedder  # noqa: PLC0415
-
-                spec = resolve_embedder(spec)
-            stored = self._stored_embedder()
-            if stored is not None and stored.fingerprint not in (None, spec.fingerprint):
-                raise self._mismatch(stored, spec.spec)
-            self._resolved = spec
-        return self._resolved
+        return self._embedder.resolve()
 
     @property
     def embedder_record(self) -> EmbedderRecord:
         """Name, fingerprint and sizes of the embedder, without resolving it when the memory already knows them."""
-        stored = self._stored_embedder()
-        if stored is not None:
-            return stored
-        if self._given is None or isinstance(self._given, str):
-            spec = self._given or DEFAULT_EMBEDDER
-            if spec == LEXICAL_ONLY:
-                return EmbedderRecord(spec=spec, fingerprint=None, dimension=None, max_tokens=None)
-            from tercet.models.embedding import resolve_embedder  # noqa: PLC0415
-
-            self._resolved = self._resolved or resolve_embedder(spec)
-            return _describe(self._resolved)
-        return _describe(self._given)
-
-    def _stored_embedder(self) -> EmbedderRecord | None:
-        value = self.database.get_meta("embedder")
-        return None if value is None else EmbedderRecord(**value)
-
-    def _refuse_other_embedder(self) -> None:
-        stored = self._stored_embedder()
-        if stored is None or self._given is None:
-            return
-        given = self._given if isinstance(self._given, str) else self._given.spec
-        other = given != stored.spec
-        if not isinstance(self._given, str) and stored.fingerprint is not None:
-            other = self._given.fingerprint != stored.fingerprint
-        if other:
-            raise self._mismatch(stored, given)
-
-    def _mismatch(self, stored: EmbedderRecord, other: str) -> EmbedderMismatchError:
-        place = f" --memory {self.path}" if self.path else ""
-        return EmbedderMismatchError(
-            f"The vectors of this memory were made with {stored.spec!r} (fingerprint {stored.fingerprint}), "
-            f"not with {other!r} as it resolves here.",
-            remedy=f"Open it without naming an embedder, or change it for good: tercet embed{place} --embedder {other}",
-        )
+        return self._embedder.record()
 
     def change_embedder(self, embedder: Embedder | str, *, progress: Callable[[Progress], None] | None = None) -> int:
         """Give the memory another embedder and embed all texts again; resumable; returns the texts embedded."""
-        from sqlalchemy import delete, update  # noqa: PLC0415
-
-        from tercet.memory.database import chunks, embeddings  # noqa: PLC0415
-        from tercet.memory.schema import episodes  # noqa: PLC0415
-
-        resolved: Embedder | None = None
-        record = EmbedderRecord(spec=LEXICAL_ONLY, fingerprint=None, dimension=None, max_tokens=None)
-        if isinstance(embedder, str) and embedder != LEXICAL_ONLY:
-            from tercet.models.embedding import resolve_embedder  # noqa: PLC0415
-
-            resolved = resolve_embedder(embedder)
-        elif not isinstance(embedder, str):
-            resolved = embedder
-        if resolved is not None:
-            record = _describe(resolved)
+        new = resolved(embedder)
         self.claim()
-        if record != self._stored_embedder():
-            with self.database.write() as connection:
-                self.database.set_meta("embedder", asdict(record), connection)
-                self.database.set_meta("reindexing", "1", connection)
-                connection.execute(delete(embeddings).where(embeddings.c.fingerprint != (record.fingerprint or "")))
-                connection.execute(update(chunks).values(embedded=False))
-                connection.execute(update(episodes).values(embedded=False))
-            self._given = embedder
-            self._resolved = resolved
+        if self._embedder.change(new):
             self.episodic.reindex(progress=progress)  # first: the mark above is removed by the other
             self.semantic.reindex(progress=progress)
         return self.semantic.embed_missing(progress=progress) + self.episodic.embed_missing(progress=progress)
@@ -373,17 +293,83 @@ class Memory(Portable):
         return self._forgetting().finish(progress) or found
 
     def _recover_forgetting(self) -> None:
-        from tercet.memory.erasure import unfinished  # noqa: PLC0415
+        from tercet.memory.erasure import unfinished
 
         if unfinished(self.database) is not None:
             self._finished = self._forgetting().recover()
 
     def _forgetting(self) -> Forgetting:
-        from tercet.memory.forgetting import Forgetting  # noqa: PLC0415  # few processes forget
+        from tercet.memory.forgetting import Forgetting  # few processes forget
 
-        return Forgetting(self, embedded_index=self._qdrant is None)
+        return Forgetting(self, embedded_index=self._indexes.embedded)
 
-    # -- the index and the lock ----------------------------------------------------------------------------------------
+    # -- handing over ------------------------------------------------------------------------------------------------
+
+    def export(
+        self,
+        target: str | Path | IO[bytes],
+        *,
+        scope: Scope | AnyScope,
+        vectors: bool = False,
+        overwrite: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> ExportReport:
+        """Write working documents and episodes, with all their history, as JSON Lines. Works beside other processes.
+
+        The same records give the same bytes, on SQLite and on PostgreSQL, and again after they were imported into a new
+        memory. Documents of semantic memory are not in it: they come from their sources, or from a backup.
+
+        Args:
+            target: A file, which appears whole or not at all and is readable by its owner only; or a binary stream.
+            scope: A ``Scope``: its own records, not those of its ancestors. ``Scope.any(…)``: all that it covers.
+            vectors: Also the dense vectors of the episodes, which an import otherwise makes again.
+            overwrite: Replace the file if it exists.
+            progress: Called after each thousand episodes.
+
+        Raises:
+            InputError: The file exists.
+            DiskFullError: It does not fit.
+
+        Example:
+            >>> report = memory.export("ada.jsonl", scope=Scope.any(tenant="acme", user="ada"))  # doctest: +SKIP
+        """
+        from tercet.memory.portable import export_records  # few processes export
+
+        return export_records(self, target, scope=scope, vectors=vectors, overwrite=overwrite, progress=progress)
+
+    def import_(
+        self,
+        source: str | Path | IO[bytes],
+        *,
+        scope: Scope | AnyScope,
+        embed: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> ImportReport:
+        """Add the records of an export: all of them or, if anything is wrong, none.
+
+        The file is checked as a whole before anything is written. Records that are there already are recognised, so
+        that the same import may be repeated, after a kill too; a document or episode with a longer history in the file
+        is carried on. What the memory has otherwise than the file is a conflict, and refused.
+
+        Args:
+            source: A file, or a binary stream.
+            scope: Whose records are taken: a file with any others is refused. ``Scope.any()``: everybody's.
+            embed: False leaves dense vectors to ``tercet embed``.
+            progress: Called after each thousand episodes.
+
+        Raises:
+            ImportRefusedError: The file is damaged, of a newer version, or contradicts the memory.
+            SourceError: There is no such file.
+            MemoryLockedError: Another process holds the memory.
+
+        Example:
+            >>> report = memory.import_("ada.jsonl", scope=Scope.any(tenant="acme"))  # doctest: +SKIP
+        """
+        from tercet.memory.portable import import_records  # few processes import
+
+        return import_records(self, source, scope=scope, embed=embed, progress=progress)
+
+    # -- the lock ----------------------------------------------------------------------------------------
 
     def claim(self) -> None:
         """Become the one process that uses this folder, and clear away what a dead one left half-done.
@@ -395,7 +381,7 @@ class Memory(Portable):
             if self._claimed:
                 return
             if self.path is not None:
-                from tercet.memory.lock import FolderLock  # noqa: PLC0415
+                from tercet.memory.lock import FolderLock
 
                 self._lock = FolderLock(self.path)
                 self._lock.acquire()
@@ -411,51 +397,7 @@ class Memory(Portable):
         for key, value in (("chunking", asdict(self.chunking)), ("lexical", asdict(self.lexical))):
             if self.database.get_meta(key) != value:
                 self.database.set_meta(key, value)
-        if self._stored_embedder() is None:
-            self.database.set_meta("embedder", asdict(self.embedder_record))
-
-    def _open_index(self) -> VectorIndex:
-        return self._open_vectors("semantic")
-
-    def _rebuild_index(self) -> VectorIndex:
-        return self._rebuild_vectors("semantic")
-
-    def _open_vectors(self, name: str) -> VectorIndex:
-        self.claim()
-        with self._opening:
-            if name not in self._indexes:
-                from tercet.memory.vectors import IndexSpec  # noqa: PLC0415
-
-                spec = IndexSpec(dimension=self.embedder_record.dimension, integers=VECTORS[name])
-                if self._qdrant is not None:
-                    from tercet.memory.server import open_server  # noqa: PLC0415
-
-                    with self.database.exclusive("collection", wait=True):  # one of several processes makes it
-                        opened = open_server(self._qdrant, f"tercet-{name}", spec, api_key=self._qdrant_api_key)
-                    self._indexes[name] = opened
-                else:
-                    from tercet.memory.edge import open_edge  # noqa: PLC0415
-
-                    self._indexes[name] = open_edge(self._vectors_path(name), spec, durability=self._durability)
-            return self._indexes[name]
-
-    def _vectors_path(self, name: str) -> Path:
-        assert self.path is not None, "without a folder the vectors are on a server"
-        return self.path / "vectors" / name
-
-    def _rebuild_vectors(self, name: str) -> VectorIndex:
-        with self._opening:
-            if name in self._indexes:
-                self._indexes.pop(name).close()
-            if self._qdrant is not None:
-                from tercet.memory.server import drop_server  # noqa: PLC0415
-
-                drop_server(self._qdrant, f"tercet-{name}", api_key=self._qdrant_api_key)
-            else:
-                from tercet.memory.edge import drop_edge  # noqa: PLC0415
-
-                drop_edge(self._vectors_path(name))
-            return self._open_vectors(name)
+        self._embedder.remember()
 
     def _refuse_other_lexical(self, lexical: LexicalConfig) -> None:
         stored = self.database.get_meta("lexical")
@@ -467,8 +409,7 @@ class Memory(Portable):
 
     def close(self) -> None:
         """Flush and release everything; a second call does nothing."""
-        for name in list(self._indexes):
-            self._indexes.pop(name).close()
+        self._indexes.close()
         if self.workers is not None:
             self.workers.close()
         self.database.close()
@@ -495,12 +436,3 @@ def _stored(database: Database, key: str, given: Config | None, default: Config)
 
 def _system_clock() -> datetime:
     return datetime.now(UTC)
-
-
-def _describe(embedder: Embedder) -> EmbedderRecord:
-    return EmbedderRecord(
-        spec=embedder.spec,
-        fingerprint=embedder.fingerprint,
-        dimension=embedder.dimension,
-        max_tokens=embedder.max_tokens,
-    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, SupportsIndex, TypeVar, cast
 
 import numpy as np
@@ -31,6 +32,12 @@ LARGEST_INTEGER = 2**53 - 1
 
 LARGEST_LIMIT = 1_000_000
 """Of results asked for: engines reserve memory for as many as the limit says."""
+
+COSINE_DIGITS = 6
+"""Of a cosine; further ones depend on the order in which an engine added the products up."""
+
+_neighbor = cast("Callable[[tuple[int, float]], Neighbor]", partial(tuple.__new__, Neighbor))
+"""From a tuple, in a quarter of the time that naming the fields takes: a search makes hundreds."""
 
 _LARGEST_TERM = 2**32 - 1
 _TIES = 10_000
@@ -205,16 +212,16 @@ def ranked(fetch: Callable[[int], Iterable[tuple[int, float]]], limit: int) -> l
         return []
     wanted = limit + 8
     while True:
-        found = sorted((-score, key) for key, score in fetch(wanted))
+        found = sorted([(-score, key) for key, score in fetch(wanted)])
         tied_to_the_end = len(found) == wanted and found[limit - 1][0] == found[-1][0]
         if not tied_to_the_end or wanted >= limit + _TIES:
-            return [Neighbor(key, -score) for score, key in found[:limit]]
+            return list(map(_neighbor, [(key, -score) for score, key in found[:limit]]))
         wanted = min(limit + (wanted - limit) * 8, limit + _TIES)
 
 
 def cosine(score: float) -> float:
-    """A cosine without the digits that depend on the order in which an engine added the products up."""
-    return round(score, 6)
+    """A cosine to ``COSINE_DIGITS``."""
+    return round(score, COSINE_DIGITS)
 
 
 def _checked_rows(points: Mapping[int, Point], spec: IndexSpec) -> dict[int, NDArray[np.float32]]:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from tercet.memory.database import embeddings, files
 from tercet.memory.points import batches
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from tercet.memory.database import Database
     from tercet.memory.stored import FileEntry
+
+
+_VECTORS = select(embeddings.c.embed_key, embeddings.c.vector).where(
+    embeddings.c.fingerprint == bindparam("fingerprint"), embeddings.c.embed_key.in_(bindparam("keys", expanding=True))
+)
+_KEPT_VECTORS = _VECTORS.order_by(embeddings.c.embed_key).with_for_update(read=True, key_share=True)
 
 
 def embed_key(text: str) -> bytes:
@@ -40,12 +46,9 @@ def load_vectors(
     """The vectors already known for some keys; with ``keep`` nobody can remove them before the commit."""
     found: dict[bytes, NDArray[np.float32]] = {}
     for some in batches(sorted(set(keys))):
-        query = select(embeddings.c.embed_key, embeddings.c.vector).where(
-            embeddings.c.fingerprint == fingerprint, embeddings.c.embed_key.in_(some)
-        )
-        if keep:
-            query = query.order_by(embeddings.c.embed_key).with_for_update(read=True, key_share=True)
-        found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in connection.execute(query))
+        asked = {"fingerprint": fingerprint, "keys": list(some)}
+        rows = connection.execute(_KEPT_VECTORS if keep else _VECTORS, asked).all()
+        found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, or_, select, true
+from sqlalchemy import and_, bindparam, delete, or_, select, true
 
 from tercet.memory.points import batches
 from tercet.memory.schema import episode_scopes, episodes, scopes, working_documents, working_retired
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from tercet.memory.database import Database
 
 FIELDS = tuple(part.name for part in fields(Scope))
+_VISIBLE = (
+    select(scopes.c.id)
+    .where(*(or_(scopes.c[name] == "", scopes.c[name] == bindparam(name)) for name in FIELDS))
+    .order_by(scopes.c.id)
+)
+"""``seen_by`` for any one ``Scope``; built once, because every search asks, and that costs more than running it."""
 
 
 def scope_id(database: Database, connection: Connection, scope: Scope) -> int:
@@ -56,6 +62,8 @@ def on_line_of(scope: Scope) -> ColumnElement[bool]:
 
 def visible_scopes(connection: Connection, reader: Scope | AnyScope) -> list[int]:
     """Ids of all scopes whose records ``reader`` sees, ascending; at most 16 unless the reader is ``Scope.any``."""
+    if isinstance(reader, Scope):
+        return list(connection.execute(_VISIBLE, {name: getattr(reader, name) or "" for name in FIELDS}).scalars())
     return list(connection.execute(select(scopes.c.id).where(seen_by(reader)).order_by(scopes.c.id)).scalars())
 
 

@@ -10,10 +10,10 @@ import math
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from tercet.errors import InputError
-from tercet.memory.database import attributes, corpora, documents, versions
+from tercet.memory.database import attributes, documents, versions
 from tercet.memory.points import batches
 from tercet.memory.stored import CorpusRow, Selection
 from tercet.memory.vectors import AnyOf, VectorFilter
@@ -28,26 +28,16 @@ if TYPE_CHECKING:
 
 EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 
-_STATE = (
-    "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'pending') OR EXISTS (SELECT 1 FROM stale_points)"
-    " OR EXISTS (SELECT 1 FROM chunks WHERE embedded IS {false}), (SELECT count(*) FROM corpora)"
-)
-"""Whether anything is unfinished, and how many corpora there are; as text, because every search asks."""
-
 _CORPORA = (
-    select(
-        corpora.c.id,
-        corpora.c.name,
-        corpora.c.tenant,
-        corpora.c.version,
-        corpora.c.chunks,
-        corpora.c.length_total,
-        corpora.c.length_bucket,
-        corpora.c.reweighing,
-    )
-    .where(corpora.c.tenant.in_(bindparam("tenants", expanding=True)))
-    .order_by(corpora.c.id)
+    "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'pending') OR EXISTS (SELECT 1 FROM stale_points)"
+    " OR EXISTS (SELECT 1 FROM chunks WHERE embedded IS {false}), (SELECT count(*) FROM corpora),"
+    " id, name, tenant, version, chunks, length_total, length_bucket, reweighing"
+    " FROM corpora WHERE tenant IN ('', {tenant}) ORDER BY id"
 )
+"""Whether anything is unfinished, how many corpora there are, and those that a tenant sees.
+
+As text, because every search asks, and building a statement costs more than running it.
+"""
 
 
 def day_number(day: date) -> int:
@@ -57,54 +47,46 @@ def day_number(day: date) -> int:
 
 def resolve(connection: Connection, where: DocumentFilter) -> Selection:
     """Find the corpora and documents that a filter allows."""
-    rows = _corpora(connection, where)
+    sqlite = connection.dialect.name == "sqlite"
+    query = _CORPORA.format(false="0" if sqlite else "false", tenant="?" if sqlite else "%s")
+    found = connection.exec_driver_sql(query, (where.tenant or "",)).all()
+    rows = tuple(
+        row
+        for row in (CorpusRow(*columns) for _, _, *columns in found)
+        if (not where.corpus or row.name in where.corpus) and (where.version is None or row.version == where.version)
+    )
     conditions = document_conditions(where)
     if not rows:
         return Selection(corpora=())
-    false = "0" if connection.dialect.name == "sqlite" else "false"
-    unsettled, total = connection.exec_driver_sql(_STATE.format(false=false)).one()
+    unsettled, total, *_ = found[0]
     ids = [row.id for row in rows]
     if not conditions:
         restricted = VectorFilter(must=(AnyOf("corpus", ids),)) if len(rows) < total else None
         return Selection(corpora=rows, where=restricted, settled=not unsettled)
+    inside, matching = documents.c.corpus_id.in_(ids), and_(*conditions)
+    # Counting vectors takes the documents, but none is missing while nothing is unfinished.
+    chosen = tuple(_document_ids(connection, and_(inside, matching))) if unsettled else None
     if not (where.ranges or where.paths or where.as_of):  # the index can tell by itself
         equal = tuple(
             AnyOf("attribute", [attribute_mark(key, one) for one in _values(value)])
             for key, value in where.equals.items()
         )
-        matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions)) if unsettled else None
-        return Selection(
-            corpora=rows,
-            where=VectorFilter(must=(AnyOf("corpus", ids), *equal)),
-            documents=None if matching is None else tuple(matching),
-            settled=not unsettled,
+        restricted = VectorFilter(must=(AnyOf("corpus", ids), *equal))
+        return Selection(corpora=rows, where=restricted, documents=chosen, settled=not unsettled)
+    counts = select(func.count(), func.count().filter(matching)).where(inside, documents.c.live_version.is_not(None))
+    present, kept = connection.execute(counts).one()
+    if not kept:
+        return Selection(corpora=rows, documents=(), settled=not unsettled)
+    if kept * 2 > present:  # the shorter list is the cheaper check
+        others = _document_ids(connection, and_(inside, not_(matching)))
+        restricted = VectorFilter(
+            must=(AnyOf("corpus", ids),) if len(rows) < total else (),
+            must_not=(AnyOf("document", others),) if others else (),
         )
-    matching = _document_ids(connection, and_(documents.c.corpus_id.in_(ids), *conditions))
-    total = connection.execute(
-        select(func.count()).select_from(documents).where(documents.c.corpus_id.in_(ids))
-    ).scalar_one()
-    must: tuple[AnyOf, ...] = (AnyOf("corpus", ids),)
-    if len(matching) * 2 > total:  # the shorter list is the cheaper check
-        wanted = set(matching)
-        others = [key for key in _document_ids(connection, documents.c.corpus_id.in_(ids)) if key not in wanted]
-        must_not = (AnyOf("document", others),) if others else ()
-        return Selection(
-            corpora=rows,
-            where=VectorFilter(must=must, must_not=must_not),
-            documents=tuple(matching),
-            settled=not unsettled,
-        )
-    must = (AnyOf("document", matching),)
-    return Selection(corpora=rows, where=VectorFilter(must=must), documents=tuple(matching), settled=not unsettled)
-
-
-def _corpora(connection: Connection, where: DocumentFilter) -> tuple[CorpusRow, ...]:
-    rows = connection.execute(_CORPORA, {"tenants": ["", where.tenant] if where.tenant else [""]})
-    return tuple(
-        CorpusRow(*row)
-        for row in rows
-        if (not where.corpus or row.name in where.corpus) and (where.version is None or row.version == where.version)
-    )
+    else:
+        found_ids = _document_ids(connection, and_(inside, matching)) if chosen is None else chosen
+        restricted = VectorFilter(must=(AnyOf("document", found_ids),))
+    return Selection(corpora=rows, where=restricted, documents=chosen, settled=not unsettled)
 
 
 def _document_ids(connection: Connection, condition: ColumnElement[bool]) -> list[int]:

@@ -7,21 +7,21 @@ and fuses them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 
 from tercet.memory.chunk_rows import read_text
 from tercet.memory.database import chunks, corpora, documents, embeddings, versions
+from tercet.memory.lexical_query import known_terms, lexical_query
 from tercet.memory.points import batches
-from tercet.memory.schema import addresses
 from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
 from tercet.memory.vectorizing import Vectorizer
-from tercet.memory.vectors import Neighbor, SparseVector
 from tercet.memory.writing import SemanticWriter
-from tercet.models.lexical import TermCounts, bucket_length, idf, term_id
+from tercet.models.lexical import TermCounts, bucket_length, term_id
 from tercet.records import Chunk, DocumentFilter, Progress
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
     from tercet.memory.database import Database
     from tercet.memory.stored import NewVersion
-    from tercet.memory.vectors import VectorIndex
+    from tercet.memory.vectors import Neighbor, VectorIndex
     from tercet.memory.workers import Workers
     from tercet.models.embedding import Embedder
     from tercet.settings import LexicalConfig
 
+_END = 2**31 - 1
+"""Behind the end of any text."""
 SLACK = 64
 """Candidates asked for beyond the limit while some may be removed chunks, so that a second query is rarely needed."""
 TIED = 8
@@ -58,25 +60,18 @@ _FREQUENCIES = (
     "SELECT term, sum(count) FROM frequencies WHERE corpus_id IN ({corpora}) AND term IN ({terms}) GROUP BY term"
 )
 _LOAD = (
-    select(
-        *(column for column in chunks.c if column.name != "embed_key"),
-        versions.c.title.label("document_title"),
-        versions.c.metadata.label("document_metadata"),
-        versions.c.trust,
-        documents.c.uri,
-        corpora.c.name,
-        corpora.c.version,
-        corpora.c.tenant,
-        corpora.c.length_bucket,
-        addresses.c.url,
-    )
-    .join(versions, versions.c.id == chunks.c.version_id)
-    .join(documents, documents.c.id == versions.c.document_id)
-    .join(corpora, corpora.c.id == documents.c.corpus_id)
-    .outerjoin(addresses, addresses.c.version_id == versions.c.id)
-    .where(versions.c.state == "live", chunks.c.id.in_(bindparam("rows", expanding=True)))
+    'SELECT chunks.id, chunks.chunk_id, chunks.text, chunks.start, chunks."end", chunks.title, chunks.heading_path,'
+    " chunks.kind, chunks.lead, chunks.anchor, chunks.line_start, chunks.line_end, chunks.tokens, chunks.terms,"
+    " versions.title, versions.metadata, versions.trust, documents.uri, corpora.name, corpora.version, corpora.tenant,"
+    " corpora.length_bucket, addresses.url"
+    " FROM chunks JOIN versions ON versions.id = chunks.version_id"
+    " JOIN documents ON documents.id = versions.document_id JOIN corpora ON corpora.id = documents.corpus_id"
+    " LEFT JOIN addresses ON addresses.version_id = versions.id"
+    " WHERE versions.state = 'live' AND chunks.id IN ({})"
 )
 
+_candidate = cast("Callable[[tuple[int, str, float, bool]], Candidate]", partial(tuple.__new__, Candidate))
+"""From a tuple, in a quarter of the time that naming the fields takes: a search makes hundreds."""
 
 _PLACE = (chunks.c.id, chunks.c.start, chunks.c.end)
 _PAGE = 32
@@ -151,18 +146,10 @@ class SemanticMemory:
         if selection.empty or not terms:
             return LexicalCandidates(candidates=[], idf={})
         frequency = self._document_frequencies([term_id(term) for term in terms], selection)
-        weights = {
-            term: idf(frequency[term_id(term)], selection.chunks) for term in terms if term_id(term) in frequency
-        }
+        weights = known_terms(terms, frequency, selection.chunks)
         if not weights:
             return LexicalCandidates(candidates=[], idf={})
-        by_id: dict[int, float] = {}
-        for term, weight in weights.items():
-            by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight * terms[term]
-        indices = sorted(by_id)
-        query = SparseVector(
-            np.array(indices, dtype=np.uint32), np.array([by_id[index] for index in indices], dtype=np.float32)
-        )
+        query = lexical_query(terms, weights)
 
         def nearest(count: int) -> list[Neighbor]:
             return self._index().nearest_sparse(query, limit=count, where=selection.where)
@@ -193,15 +180,15 @@ class SemanticMemory:
         count = limit + (TIED if selection.settled else SLACK)
         while True:
             found = nearest(count)
-            rows = self._live_rows([neighbor.id for neighbor in found], selection)
-            ordered = sorted((-score, *rows[row], row) for row, score in found if row in rows)
-            live = [Candidate(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered]
+            rows = self._live_rows(selection, [neighbor.id for neighbor in found])
+            ordered = sorted([(-score, *rows[row], row) for row, score in found if row in rows])
             exhausted = len(found) < count
-            if exhausted or (len(live) > limit and live[limit - 1].score > found[-1].score):
-                return live[:limit]
+            if exhausted or (len(ordered) > limit and -ordered[limit - 1][0] > found[-1].score):
+                best = [(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered[:limit]]
+                return list(map(_candidate, best))
             count *= 4
 
-    def _live_rows(self, rows: Sequence[int], selection: Selection) -> Mapping[int, tuple[str, bool]]:
+    def _live_rows(self, selection: Selection, rows: Sequence[int]) -> Mapping[int, tuple[str, bool]]:
         """Chunk id, and whether its vector is in the index, of the rows that are live.
 
         While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id for
@@ -262,34 +249,8 @@ class SemanticMemory:
         found: dict[int, StoredChunk] = {}
         with self._database.read() as connection:
             for some in batches(rows):
-                for row in connection.execute(_LOAD, {"rows": list(some)}).all():
-                    found[row.id] = StoredChunk(
-                        row=row.id,
-                        chunk=Chunk(
-                            id=row.chunk_id,
-                            text=row.text,
-                            start=row.start,
-                            end=row.end,
-                            title=row.title,
-                            heading_path=tuple(json.loads(row.heading_path)),
-                            kind=row.kind,
-                            lead=row.lead,
-                            anchor=row.anchor,
-                            line_start=row.line_start,
-                            line_end=row.line_end,
-                            tokens=row.tokens,
-                        ),
-                        uri=row.uri,
-                        corpus=row.name,
-                        version=row.version,
-                        tenant=row.tenant,
-                        title=row.document_title,
-                        metadata=json.loads(row.document_metadata),
-                        trust=row.trust,
-                        terms=TermCounts.from_bytes(row.terms),
-                        url=row.url or "",
-                        average_length=bucket_length(row.length_bucket or 0),
-                    )
+                for row in connection.exec_driver_sql(_LOAD.format(",".join(map(str, map(int, some))))).all():
+                    found[row[0]] = _stored(row)
         return found
 
     def section(self, row: int) -> tuple[int, str]:
@@ -305,6 +266,19 @@ class SemanticMemory:
                 return 0, ""
             start = _reach(connection, here, -1).start
             return start, read_text(connection, here.version_id, start, _reach(connection, here, 1).end)
+
+    def read(self, document_id: int) -> tuple[str, tuple[int, ...]]:
+        """The stored text of a live document, and the rows of its chunks in order; both empty if it is gone."""
+        with self._database.read() as connection:
+            live = connection.execute(
+                select(documents.c.live_version).where(documents.c.id == document_id)
+            ).scalar_one_or_none()
+            if live is None:
+                return "", ()
+            rows = connection.execute(
+                select(chunks.c.id).where(chunks.c.version_id == live).order_by(chunks.c.ordinal)
+            ).scalars()
+            return read_text(connection, live, 0, _END), tuple(rows)
 
     def vectors(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The dense vectors of chunks, by row; rows without one are left out."""
@@ -455,3 +429,36 @@ def _reach(connection: Connection, here: Row[*tuple[Any, ...]], step: int) -> Ro
             last = row
         if len(page) < _PAGE:
             return last
+
+
+def _stored(values: Sequence[Any]) -> StoredChunk:
+    """A row of ``_LOAD``."""
+    row, key, text, start, end, title, path, kind, lead, anchor, line_start, line_end, tokens, terms, *version = values
+    document_title, metadata, trust, uri, corpus, corpus_version, tenant, length_bucket, url = version
+    return StoredChunk(
+        row=row,
+        chunk=Chunk(
+            id=key,
+            text=text,
+            start=start,
+            end=end,
+            title=title,
+            heading_path=tuple(json.loads(path)),
+            kind=kind,
+            lead=lead,
+            anchor=anchor,
+            line_start=line_start,
+            line_end=line_end,
+            tokens=tokens,
+        ),
+        uri=uri,
+        corpus=corpus,
+        version=corpus_version,
+        tenant=tenant,
+        title=document_title,
+        metadata=json.loads(metadata),
+        trust=trust,
+        terms=TermCounts.from_bytes(terms),
+        url=url or "",
+        average_length=bucket_length(length_bucket or 0),
+    )

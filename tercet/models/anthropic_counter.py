@@ -65,7 +65,7 @@ class AnthropicTokenCounter:
 
     def _ask(self, text: str) -> int:
         check_model_requests(self.name)
-        from anthropic import AnthropicError  # noqa: PLC0415
+        from anthropic import AnthropicError
 
         sent = text if text.strip() else text + "."  # a message of white space alone is refused
         sent = sent.encode("utf-8", "replace").decode("utf-8")  # and half a surrogate pair cannot be sent
@@ -81,13 +81,13 @@ class AnthropicTokenCounter:
 
 def _client() -> Anthropic:
     try:
-        from anthropic import Anthropic  # noqa: PLC0415
+        from anthropic import Anthropic
 
         return Anthropic(open_telemetry=False)
     except (ImportError, TypeError, ValueError) as error:
         raise CounterUnavailableError(f"no Anthropic client can be made: {error}.", remedy=_OFFLINE) from error
     except Exception as error:
-        from anthropic import AnthropicError  # noqa: PLC0415
+        from anthropic import AnthropicError
 
         if not isinstance(error, AnthropicError):
             raise

@@ -69,12 +69,12 @@ def resolve_model(spec: str) -> ChatModel:
         'extractive'
     """
     if spec == "extractive":
-        from tercet.models.extractive_chat import ExtractiveModel  # noqa: PLC0415
+        from tercet.models.extractive_chat import ExtractiveModel
 
         return ExtractiveModel()
     name = spec.removeprefix(_ANTHROPIC)
     if name and (spec.startswith((_ANTHROPIC, "claude-"))):
-        from tercet.models.anthropic_chat import AnthropicModel  # noqa: PLC0415
+        from tercet.models.anthropic_chat import AnthropicModel
 
         return AnthropicModel(name)
     raise ConfigurationError(

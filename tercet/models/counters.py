@@ -60,10 +60,10 @@ def resolve_counter(spec: str = "default") -> TextCounter:
         0
     """
     if spec.startswith(_ANTHROPIC) and spec != _ANTHROPIC:
-        from tercet.models.anthropic_counter import AnthropicTokenCounter  # noqa: PLC0415
+        from tercet.models.anthropic_counter import AnthropicTokenCounter
 
         return AnthropicTokenCounter(spec.removeprefix(_ANTHROPIC))
-    from tercet.models.tiktoken_counter import PUBLISHED, DefaultCounter, TiktokenCounter  # noqa: PLC0415
+    from tercet.models.tiktoken_counter import PUBLISHED, DefaultCounter, TiktokenCounter
 
     if spec == "default":
         return DefaultCounter()

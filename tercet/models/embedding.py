@@ -86,7 +86,7 @@ def resolve_embedder(spec: str) -> Embedder:
         >>> resolve_embedder("all-MiniLM-L6-v2").dimension
         384
     """
-    from tercet.models.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
+    from tercet.models.sentence_transformers import SentenceTransformersEmbedder
 
     return SentenceTransformersEmbedder(spec)
 
@@ -97,7 +97,7 @@ def describe(spec: str) -> EmbedderFacts:
     Raises:
         EmbedderUnavailableError: It is nowhere on this machine.
     """
-    from tercet.models.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
+    from tercet.models.sentence_transformers import SentenceTransformersEmbedder
 
     embedder = SentenceTransformersEmbedder(spec, use_hub=False)
     weights_ok = None

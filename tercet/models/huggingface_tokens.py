@@ -29,7 +29,7 @@ class HuggingFaceTokens:
     """
 
     def __init__(self, file: Path) -> None:
-        from tokenizers import Tokenizer  # noqa: PLC0415
+        from tokenizers import Tokenizer
 
         try:
             content = file.read_bytes()

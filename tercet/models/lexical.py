@@ -184,7 +184,7 @@ def _stemmer(language: str) -> tuple[Callable[[str], str], str]:
     """The stemming function of a language and the release it comes from."""
     if language == "none":
         return str, "none"
-    import Stemmer  # type: ignore[import-not-found]  # noqa: PLC0415 - it ships no types
+    import Stemmer  # type: ignore[import-not-found]  # it ships no types
 
     try:
         stemmer = Stemmer.Stemmer(language, 0)

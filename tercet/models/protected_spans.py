@@ -91,4 +91,4 @@ def uncuttable_spans(text: str) -> Iterator[ProtectedSpan]:
 def _found(pattern: re.Pattern[str], text: str) -> Iterator[ProtectedSpan]:
     for match in pattern.finditer(text):
         if match.end() > match.start():
-            yield ProtectedSpan(match.start(), match.end(), match.lastgroup)  # type: ignore[arg-type]
+            yield ProtectedSpan(match.start(), match.end(), match.lastgroup)  # type: ignore[arg-type]  # groups are named after kinds

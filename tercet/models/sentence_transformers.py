@@ -25,6 +25,8 @@ Dtype = Literal["float32", "bfloat16"]
 
 _BATCH_TOKENS = 2048
 """Tokens of a batch, padding included: eight full texts, so that what a layer works on stays in the cache."""
+_SHORTEST = 0.6
+"""Shortest text of a batch as a share of its longest: padding costs as much as text does, another batch little."""
 
 
 class SentenceTransformersEmbedder:
@@ -103,11 +105,8 @@ class SentenceTransformersEmbedder:
         clean = [(prompt + text).encode("utf-8", "replace").decode("utf-8") for text in lowered]
         tokens = model.tokenize(clean)
         order = sorted(range(len(tokens)), key=lambda place: -len(tokens[place]))
-        start = 0
-        while start < len(order):
-            batch = order[start : start + max(1, _BATCH_TOKENS // len(tokens[order[start]]))]
+        for batch in _batches(order, [len(text) for text in tokens]):
             rows[batch] = model.vectors([tokens[place] for place in batch])
-            start += len(batch)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         if not (np.isfinite(norms).all() and norms.all()):
             raise VectorError(f"model {self.spec} gave a vector that is not finite or is zero; nothing was stored.")
@@ -134,9 +133,9 @@ class _Model:
     def __init__(self, folder: Path, dtype: Dtype, max_tokens: int) -> None:
         with _quiet():
             try:
-                import torch  # noqa: PLC0415
-                from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-                from tokenizers import Tokenizer  # noqa: PLC0415
+                import torch
+                from sentence_transformers import SentenceTransformer
+                from tokenizers import Tokenizer
 
                 self._torch = torch
                 self._model = SentenceTransformer(
@@ -179,6 +178,17 @@ class _Model:
         with torch.inference_mode():
             found: NDArray[np.float32] = self._model(features)["sentence_embedding"].float().numpy()
         return found
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Texts of similar length together, longest first."""
+    start = 0
+    while start < len(order):
+        longest = lengths[order[start]]
+        batch = order[start : start + max(1, _BATCH_TOKENS // longest)]
+        alike = [place for place in batch if lengths[place] >= _SHORTEST * longest]
+        yield alike
+        start += len(alike)
 
 
 def computes_bfloat16() -> bool:

@@ -140,6 +140,6 @@ def token_counter(tokenizer_file: Path | None) -> TokenCounter:
     """
     if tokenizer_file is None:
         return WordEstimate()
-    from tercet.models.huggingface_tokens import HuggingFaceTokens  # noqa: PLC0415
+    from tercet.models.huggingface_tokens import HuggingFaceTokens
 
     return HuggingFaceTokens(tokenizer_file).by_word()

@@ -195,7 +195,7 @@ def _downloaded(repository: str) -> ModelFolder:
             f"model {repository} is not on this machine, and HF_HUB_OFFLINE forbids to download it.", remedy=WITHOUT_HUB
         )
     try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415
+        from huggingface_hub import snapshot_download
 
         folder = Path(
             snapshot_download(repository, allow_patterns=["*.json", "model.safetensors"], ignore_patterns=["onnx/*"])

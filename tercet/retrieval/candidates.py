@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tercet.memory.patches import canonical
 from tercet.records import DocumentFilter, Provenance
 from tercet.retrieval.episodic import EpisodicRetriever
 from tercet.retrieval.semantic import SemanticRetriever
 from tercet.sanitize import sanitize
-from tercet.settings import RetrievalConfig
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tercet.records import Citation, Hit, Scope
     from tercet.retrieval.context_records import Store
     from tercet.retrieval.episodic_records import EpisodicHit
-    from tercet.settings import ContextConfig
+    from tercet.settings import ContextConfig, EpisodicConfig, RetrievalConfig
 
 TOO_OLD = "too old"
 IRRELEVANT = "below the least relevance"
@@ -52,6 +52,14 @@ class Candidate(NamedTuple):
     """Why it cannot enter; empty: it can."""
 
 
+class Searches(NamedTuple):
+    """How the stores that are searched by likeness are searched."""
+
+    semantic: RetrievalConfig
+    """Expansion and diversity are those of the context."""
+    episodic: EpisodicConfig
+
+
 class Candidates(NamedTuple):
     """All candidates, by store in the order of rank, and what retrieval lacked."""
 
@@ -66,6 +74,7 @@ def gather(
     scope: Scope,
     where: DocumentFilter,
     config: ContextConfig,
+    searches: Searches,
     now: datetime,
     window: Collection[str],
 ) -> Candidates:
@@ -75,13 +84,14 @@ def gather(
     if config.working_share:
         found += _working(memory, scope, config, now)
     if config.episodic_share:
-        history = EpisodicRetriever(memory.episodic).search(
+        history = EpisodicRetriever(memory.episodic, config=searches.episodic).search(
             question, scope=scope, limit=config.episodic_candidates, now=now
         )
         degraded += history.degraded
         found += [_episode(hit, config, now, window) for hit in history]
     if config.semantic_share:
-        retrieval = RetrievalConfig(expand="parent" if config.expand else "none", diversity=config.diversity)
+        expand: Literal["none", "parent"] = "parent" if config.expand else "none"
+        retrieval = replace(searches.semantic, expand=expand, diversity=config.diversity)
         knowledge = SemanticRetriever(memory.semantic, config=retrieval).search(
             question, limit=config.semantic_candidates, where=where
         )

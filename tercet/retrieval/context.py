@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from tercet.errors import BudgetError, InputError
 from tercet.models.counters import RunningCount, resolve_counter
 from tercet.records import DocumentFilter
-from tercet.retrieval.candidates import Candidates, gather
+from tercet.retrieval.candidates import Candidates, Searches, gather
 from tercet.retrieval.choosing import Choice
 from tercet.retrieval.compression import Compressor
 from tercet.retrieval.context_records import STORES, CandidateReport, Context, ContextItem, ContextReport
 from tercet.retrieval.excerpts import arranged, fit, render
-from tercet.settings import ContextConfig
+from tercet.settings import ContextConfig, EpisodicConfig, RetrievalConfig
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -43,6 +43,8 @@ class ContextBuilder:
         counter: Counts tokens: the budget holds under it. A counter, or a name for ``resolve_counter``.
         config: Budget, shares and limits.
         compression: How sentences are ranked.
+        retrieval: How semantic memory is searched; expansion and diversity are those of ``config``.
+        episodic: How episodic memory is searched.
 
     Example:
         >>> from tercet import ContextBuilder, Memory, Scope
@@ -59,8 +61,11 @@ class ContextBuilder:
         counter: TextCounter | str = "default",
         config: ContextConfig | None = None,
         compression: CompressionConfig | None = None,
+        retrieval: RetrievalConfig | None = None,
+        episodic: EpisodicConfig | None = None,
     ) -> None:
         self.config = config or ContextConfig()
+        self._searches = Searches(retrieval or RetrievalConfig(), episodic or EpisodicConfig())
         self.counter = resolve_counter(counter) if isinstance(counter, str) else counter
         self._memory = memory
         self._compressor = Compressor(self.counter, lexical=memory.lexical, config=compression)
@@ -94,8 +99,40 @@ class ContextBuilder:
             EmbedderUnavailableError: The memory's embedder cannot be loaded.
         """
         budget = self.config.budget if budget is None else budget
-        if budget < 0:
-            raise InputError(f"The budget is {budget} tokens.", remedy="Give 0 or more.")
+        return self.build_sizes(
+            question, budgets=[budget], scope=scope, agent=agent, where=where, window=window, now=now
+        )[0]
+
+    def build_sizes(
+        self,
+        question: str,
+        *,
+        budgets: Sequence[int],
+        scope: Scope,
+        agent: str | None = None,
+        where: DocumentFilter | None = None,
+        window: Collection[str] = (),
+        now: datetime | None = None,
+    ) -> tuple[Context, ...]:
+        """What ``build`` gives for each of several budgets, searching and ranking once.
+
+        Args:
+            question: As for ``build``, like all that follows.
+            budgets: Tokens, in any order.
+            scope: Who reads.
+            agent: On behalf of which agent.
+            where: Documents to choose from.
+            window: Ids of items that are not repeated.
+            now: For ages and recency.
+
+        Raises:
+            InputError: As ``build``; also a budget that is negative.
+            BudgetError: The constraints alone have more tokens than the smallest budget.
+            EmbedderUnavailableError: The memory's embedder cannot be loaded.
+        """
+        for budget in budgets:
+            if budget < 0:
+                raise InputError(f"The budget is {budget} tokens.", remedy="Give 0 or more.")
         where = where or DocumentFilter(tenant=scope.tenant)
         if where.tenant != scope.tenant:
             raise InputError(
@@ -112,12 +149,13 @@ class ContextBuilder:
                 scope=scope,
                 where=where,
                 config=self.config,
+                searches=self._searches,
                 now=now or self._memory.clock(),
                 window=frozenset(window),
             )
         shares = {store: getattr(self.config, f"{store}_share") for store in STORES}
         choice = Choice(question, found.found, shares, self._compressor)
-        return self._render(question, found, choice, budget)
+        return tuple(self._render(question, found, choice, budget) for budget in budgets)
 
     def _render(self, question: str, found: Candidates, choice: Choice, budget: int) -> Context:
         count = fit(choice.sources, choice.pieces, choice.order, budget=budget, counter=self.counter)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from tercet.records import Citation, Provenance
@@ -131,8 +130,3 @@ class Context:
             }
             for item in self.items
         ]
-
-
-def total_tokens(items: Sequence[ContextItem]) -> int:
-    """What some items add to a context."""
-    return sum(item.tokens for item in items)

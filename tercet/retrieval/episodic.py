@@ -21,7 +21,7 @@ from tercet.models.identifiers import find_tokens
 from tercet.models.lexical import idf
 from tercet.records import Provenance
 from tercet.retrieval.actors import named_actors
-from tercet.retrieval.boosts import boosts
+from tercet.retrieval.boosts import BOOSTS, Factors, factors
 from tercet.retrieval.days import Dated, named_days
 from tercet.retrieval.episodic_records import EpisodeExplanation, EpisodicHit, EpisodicResult
 from tercet.retrieval.explanation import QueryTerms, term_scores
@@ -30,7 +30,7 @@ from tercet.retrieval.relevance import Judgement, greatest_bm25, lift
 from tercet.settings import EpisodicConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tercet.records import AnyScope, Scope
     from tercet.retrieval.actors import Named
     from tercet.retrieval.days import Span
-    from tercet.retrieval.episodic_records import Boost, Nothing
+    from tercet.retrieval.episodic_records import Nothing
 
 EXPANDED = 20
 """So many of the best records bring the turns next to them in, which may share no word with the question."""
@@ -58,19 +58,29 @@ RARE = 50
 _IDENTIFIER = re.compile(r"(?=.*\d)(?=.*[^\W\d])|\d{5}|\w_\w")
 
 
-Explained = tuple[Judgement, QueryTerms]
-
-
 class Ranked(NamedTuple):
     """A record in the order in which it will be returned."""
 
+    order: float
+    """The score, negative: so that the best is the first."""
     id: str
     row: int
     own: float
     context: float
-    boosts: Mapping[Boost, float]
-    relevance: float
-    score: float
+
+    @property
+    def relevance(self) -> float:
+        """How far it fits."""
+        return self.own + self.context
+
+
+class Explained(NamedTuple):
+    """What the explanation of a hit is made of."""
+
+    judgement: Judgement
+    terms: QueryTerms
+    selection: EpisodeSelection
+    weigh: Callable[[EpisodePlace], Factors]
 
 
 class Asked(NamedTuple):
@@ -162,14 +172,13 @@ class EpisodicRetriever:
         asked = self._ask(text, selection, embedder if with_vector else None, moment)
         judgement, weights = self._judge(asked, selection, max(self.config.candidates, limit))
         own = judgement.own(judgement.rows())
-        places = self._memory.places(list(own))
         if self.config.context and not kinds and not entities:  # the turns next to a hit need not have them
             judgement = self._expand(judgement, own, asked, weights, selection)
-            own = judgement.own(judgement.rows())
-            places.update(self._memory.places([row for row in own if row not in places]))
-        ranked = self._rank(own, places, asked, microseconds(moment))
+            own.update(judgement.own(row for row in judgement.rows() if row not in own))
+        weigh = factors(self.config, now=microseconds(moment), actors=asked.named.actors, days=asked.days)
+        ranked = self._rank(own, selection, weigh)
         fitting = [one for one in ranked if one.relevance >= self.config.floor and one.relevance > 0]
-        explained = (judgement, QueryTerms(asked.terms, weights)) if explain else None
+        explained = Explained(judgement, QueryTerms(asked.terms, weights), selection, weigh) if explain else None
         hits = self._hits(fitting, limit, frozenset(window), explained)
         if neighbours:
             hits = self._with_neighbours(hits, selection, neighbours, frozenset(window))
@@ -260,12 +269,12 @@ class EpisodicRetriever:
             return judgement
         terms = QueryTerms(asked.terms, weights)
         words: dict[int, float] = {}
-        for row, held in self._memory.terms(rows).items():
+        cosines: dict[int, float] = {}
+        for row, (held, vector) in self._memory.contents(rows).items():
             if parts := self._parts(held, AVERAGE_LENGTH, terms):
                 words[row] = sum(parts.values())
-        cosines: dict[int, float] = {}
-        if asked.vector is not None:
-            cosines = {row: float(vector @ asked.vector) for row, vector in self._memory.vectors(rows).items()}
+            if asked.vector is not None and vector is not None:
+                cosines[row] = float(vector @ asked.vector)
         return judgement.including(rows, words, cosines)
 
     def _parts(self, held: TermCounts, average_length: float, terms: QueryTerms) -> dict[str, float]:
@@ -274,17 +283,15 @@ class EpisodicRetriever:
     # -- order -------------------------------------------------------------------------------------------------------
 
     def _rank(
-        self, own: Mapping[int, float], places: Mapping[int, EpisodePlace], asked: Asked, now: int
+        self, own: Mapping[int, float], selection: EpisodeSelection, weigh: Callable[[EpisodePlace], Factors]
     ) -> list[Ranked]:
+        places = selection.places
         lifts = lift(own, places, context=self.config.context)
         ranked = []
-        for row, place in places.items():
-            relevance = own[row] + lifts[row]
-            factors = boosts(place, self.config, now=now, actors=asked.named.actors, days=asked.days)
-            ranked.append(
-                Ranked(place.id, row, own[row], lifts[row], factors, relevance, relevance * math.prod(factors.values()))
-            )
-        return sorted(ranked, key=lambda one: (-one.score, one.id))
+        for row, fits in own.items():
+            place, context = places[row], lifts[row]
+            ranked.append(Ranked(-((fits + context) * math.prod(weigh(place))), place.id, row, fits, context))
+        return sorted(ranked)
 
     def _hits(
         self, ranked: Sequence[Ranked], limit: int, window: frozenset[str], explained: Explained | None
@@ -303,7 +310,7 @@ class EpisodicRetriever:
     def _hit(self, stored: StoredEpisode, ranked: Ranked, explained: Explained | None) -> EpisodicHit:
         explanation = None
         if explained is not None:
-            judgement, terms = explained
+            judgement, terms, selection, weigh = explained
             explanation = EpisodeExplanation(
                 legs=tuple(
                     replace(leg, terms=self._parts(stored.terms, stored.average_length, terms))
@@ -313,13 +320,13 @@ class EpisodicRetriever:
                 ),
                 own=ranked.own,
                 context=ranked.context,
-                boosts=ranked.boosts,
+                boosts=dict(zip(BOOSTS, weigh(selection.places[ranked.row]), strict=True)),
                 names=judgement.names.get(ranked.row, ()),
             )
         episode = stored.episode
         return EpisodicHit(
             episode=episode,
-            score=ranked.score,
+            score=-ranked.order,
             relevance=ranked.relevance,
             provenance=Provenance(store="episodic", source=episode.id, trust=episode.trust),
             explanation=explanation,

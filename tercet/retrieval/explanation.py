@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tercet.models.lexical import bm25_weights, term_id
 from tercet.records import Explanation
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from tercet.settings import Fusion, LexicalConfig
 
 
-class QueryTerms(NamedTuple):
-    """The analysed words of a query: how much each weighs in it, and the IDF of those that the corpus holds."""
+class QueryTerms:
+    """The analysed words of a query.
 
-    weights: Mapping[str, float]
-    idf: Mapping[str, float]
+    Args:
+        weights: How much each weighs in it.
+        idf: The IDF of those that the corpus holds.
+    """
+
+    def __init__(self, weights: Mapping[str, float], idf: Mapping[str, float]) -> None:
+        self.known = tuple((term, term_id(term), weight * idf[term]) for term, weight in weights.items() if term in idf)
+        """Those that the corpus holds: term, id, and what a document's BM25 weight is multiplied by."""
 
 
 class Explainer:
@@ -51,9 +57,5 @@ def term_scores(
     """BM25 contribution of each query term that a text holds, largest first."""
     weights = bm25_weights(held, average_length=average_length, k1=lexical.k1, b=lexical.b)
     by_term = dict(zip(held.ids.tolist(), weights.tolist(), strict=True))
-    found = {
-        term: weight * terms.idf[term] * by_term[term_id(term)]
-        for term, weight in terms.weights.items()
-        if term in terms.idf and term_id(term) in by_term
-    }
+    found = {term: weight * by_term[key] for term, key, weight in terms.known if key in by_term}
     return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -69,17 +69,20 @@ class Judgement:
 
     def own(self, rows: Iterable[int]) -> dict[int, float]:
         """How far each of some rows fits by itself, from 0 to 1."""
-        return {row: self._own(row) for row in rows}
-
-    def _own(self, row: int) -> float:
-        total = weights = 0.0
-        if self.lexical is not None and self.greatest:
-            total += self.lexical_weight * self._share(row)
-            weights += self.lexical_weight
-        if self.dense is not None and row not in self.without_vector:
-            total += self.dense_weight * self._cosine(row)
-            weights += self.dense_weight
-        return total / weights if weights else 0.0
+        by_words = self.lexical_weight if self.lexical is not None and self.greatest else 0.0
+        by_vector = self.dense_weight if self.dense is not None else 0.0
+        lexical, dense, names = self.lexical or {}, self.dense or {}, self.names
+        found: dict[int, float] = {}
+        for row in rows:
+            total, weights = 0.0, by_words
+            if by_words and (row in lexical or row in names):  # most rows were found by one leg alone
+                total = by_words * self._share(row)
+            if by_vector and row not in self.without_vector:
+                weights += by_vector
+                if row in dense:
+                    total += by_vector * self._cosine(row)
+            found[row] = total / weights if weights else 0.0
+        return found
 
     def _share(self, row: int) -> float:
         share = min(1.0, self.lexical.get(row, 0.0) / self.greatest) if self.lexical and self.greatest else 0.0
@@ -135,17 +138,16 @@ def lift(own: Mapping[int, float], places: Mapping[int, EpisodePlace], *, contex
     """
     if not context:
         return dict.fromkeys(own, 0.0)
-    scores = {
-        (place.scope, place.conversation, place.ordinal): own[row]
-        for row, place in places.items()
-        if place.conversation and row in own
-    }
+    talks: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for row in own:
+        place = places[row]
+        if place.conversation:
+            talks.setdefault((place.scope, place.conversation), []).append((place.ordinal, row))
     lifts = dict.fromkeys(own, 0.0)
-    for row, place in places.items():
-        if row in own and place.conversation:
-            beside = [
-                scores.get((place.scope, place.conversation, ordinal), 0.0)
-                for ordinal in (place.ordinal - 1, place.ordinal + 1)
-            ]
-            lifts[row] = context * max(0.0, max(beside) - own[row])
+    for talk in talks.values():
+        if len(talk) > 1:  # a turn that was found alone has nothing beside it
+            scores = {ordinal: own[row] for ordinal, row in talk}
+            for ordinal, row in talk:
+                beside = max(scores.get(ordinal - 1, 0.0), scores.get(ordinal + 1, 0.0))
+                lifts[row] = context * max(0.0, beside - own[row])
     return lifts

@@ -88,7 +88,7 @@ class CrossEncoderReranker:
     def _loaded(self) -> Any:  # noqa: ANN401 -- a class of the library, which is imported only here
         if self._encoder is None:
             try:
-                from sentence_transformers import CrossEncoder  # noqa: PLC0415  # loads torch
+                from sentence_transformers import CrossEncoder  # loads torch
             except ImportError as error:
                 raise ConfigurationError(
                     f"The reranker {self.model!r} needs sentence-transformers, which is not installed.",

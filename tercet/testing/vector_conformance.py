@@ -326,12 +326,12 @@ class VectorIndexConformance:
         [
             Point(id=-1, payload={}),
             Point(id=True, payload={}),
-            Point(id="5", payload={}),  # type: ignore[arg-type]
+            Point(id="5", payload={}),  # type: ignore[arg-type]  # wrong on purpose
             Point(id=2**63, payload={}),
             Point(id=8, payload={"corpus": True}),
-            Point(id=8, payload={"corpus": 1.0}),  # type: ignore[dict-item]
-            Point(id=8, payload={"corpus": "1"}),  # type: ignore[dict-item]
-            Point(id=8, payload={"corpus": [1, None]}),  # type: ignore[list-item]
+            Point(id=8, payload={"corpus": 1.0}),  # type: ignore[dict-item]  # wrong on purpose
+            Point(id=8, payload={"corpus": "1"}),  # type: ignore[dict-item]  # wrong on purpose
+            Point(id=8, payload={"corpus": [1, None]}),  # type: ignore[list-item]  # wrong on purpose
             Point(id=8, payload={"corpus": 2**53}),
             Point(id=8, payload={"unknown": 1}),
             Point(id=8, payload={}, dense=np.ones(15, np.float32)),
@@ -342,8 +342,8 @@ class VectorIndexConformance:
             Point(id=8, payload={}, sparse=SparseVector(np.array([1, 2], np.uint32), np.ones(1, np.float32))),
             Point(id=8, payload={}, sparse=SparseVector(np.array([1], np.uint32), np.array([np.nan], np.float32))),
             Point(id=8, payload={}, sparse=SparseVector(np.array([1]), np.array([1e300]))),
-            Point(id=8, payload={}, sparse=SparseVector(np.array([-1]), np.ones(1))),  # type: ignore[arg-type]
-            Point(id=8, payload={}, sparse=SparseVector(np.array([2**32]), np.ones(1))),  # type: ignore[arg-type]
+            Point(id=8, payload={}, sparse=SparseVector(np.array([-1]), np.ones(1))),  # type: ignore[arg-type]  # wrong on purpose
+            Point(id=8, payload={}, sparse=SparseVector(np.array([2**32]), np.ones(1))),  # type: ignore[arg-type]  # wrong on purpose
         ],
     )
     def test_a_malformed_point_is_refused_with_its_whole_call(self, index: VectorIndex, bad: Point) -> None:
@@ -374,7 +374,7 @@ class VectorIndexConformance:
                 index.nearest_dense(query, limit=1)
         with pytest.raises(VectorError):
             index.nearest_sparse(sparse({1: np.nan}), limit=1)
-        for condition in (AnyOf("unknown", [1]), AnyOf("corpus", [True]), Between("corpus", low=0.5)):  # type: ignore[arg-type]
+        for condition in (AnyOf("unknown", [1]), AnyOf("corpus", [True]), Between("corpus", low=0.5)):  # type: ignore[arg-type]  # wrong on purpose
             with pytest.raises(VectorError):
                 index.count(filtered(condition))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
+from tercet import Memory, Scope
 from tercet.cli import main
 
 
@@ -63,4 +66,29 @@ def corpus(tmp_path: Path) -> Path:
 def ingested(run: Run, corpus: Path) -> Run:
     """``run``, after the corpus was ingested into ``.tercet`` for searching by words."""
     assert run("ingest", corpus, "--embedder", "none").code == 0
+    return run
+
+
+class Plan(BaseModel):
+    goal: str
+
+
+@pytest.fixture
+def people(run: Run, tmp_path: Path) -> Run:
+    """``run``, beside a memory with records of two tenants in ``.tercet``."""
+    ada, eve = Scope(tenant="acme", user="ada"), Scope(tenant="globex", user="eve")
+    with Memory.open(tmp_path / ".tercet", embedder="none") as memory:
+        for text, day in (("Ada lives in Oslo", 1), ("Ada lives in Bergen", 9)):
+            memory.episodic.record(
+                text,
+                scope=ada,
+                actor="ada",
+                kind="fact",
+                subject="home",
+                entities=["Ada"],
+                occurred_at=datetime(2024, 5, day, tzinfo=UTC),
+            )
+        memory.episodic.record("Eve knows yesterday's secret", scope=eve, actor="eve", metadata={"n": 1})
+        for scope in (ada, eve):
+            memory.working.create(Plan(goal=f"aim of {scope.user}"), key="plan", scope=scope, actor="planner")
     return run

@@ -47,7 +47,7 @@ def test_wrong_usage_or_data_is_2_with_a_message_and_no_traceback(run, words: li
 def test_an_error_shows_its_remedy(run) -> None:
     outcome = run("forget", "--memory", "x")
 
-    assert "Error: forget was not told which documents." in outcome.err
+    assert "Error: forget was not told what." in outcome.err
     assert "--all" in outcome.err
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from tercet.ingestion import ingest, parts, pool, run
 from tercet.memory import vectorizing, writing
 from tercet.memory.database import Database
+from tercet.memory.indexes import VectorIndexes
 from tercet.memory.memory import Memory
 from tercet.settings import ChunkingConfig, ParsingLimits
 from tercet.testing import HashEmbedder
@@ -64,7 +65,7 @@ def wrap_transactions() -> None:
             reach(f"{name}/inside")
         reach(f"{name}/after")
 
-    Database.write = write  # type: ignore[method-assign]
+    Database.write = write
 
 
 class DyingIndex:
@@ -100,14 +101,14 @@ class DyingIndex:
 
 
 def wrap_index() -> None:
-    original = Memory._open_index
+    original = VectorIndexes.open
     wrapped: dict[int, DyingIndex] = {}
 
-    def open_index(self: Memory) -> Any:
-        index = original(self)
-        return wrapped.setdefault(id(index), DyingIndex(index))
+    def opened(self: VectorIndexes, name: str) -> Any:
+        index = original(self, name)
+        return wrapped.setdefault(id(index), DyingIndex(index)) if name == "semantic" else index
 
-    Memory._open_index = open_index  # type: ignore[method-assign]
+    VectorIndexes.open = opened
 
 
 def wrap_workers() -> None:
@@ -117,7 +118,7 @@ def wrap_workers() -> None:
         original(self, settings)
         note(f"worker {self._process.pid}")
 
-    pool._WorkerProcess.greet = greet  # type: ignore[method-assign]
+    pool._WorkerProcess.greet = greet
 
 
 def use_small_batches() -> None:

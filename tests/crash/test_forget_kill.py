@@ -32,9 +32,17 @@ ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).with_name("forget_driver.py")
 
 
+QUICK = {("forget 1", "opening"), ("forget 3", "finish"), ("reindex 2", "opening"), ("checkpoint", "finish")}
+"""Those that every run of the tests visits: before and after the rows are gone, and in each step that follows."""
+KILLS = [
+    pytest.param(moment, finisher, marks=() if (moment, finisher) in QUICK else pytest.mark.slow)
+    for moment in ("forget 1", "forget 3", "reindex 1", "reindex 2", "vacuum", "checkpoint")
+    for finisher in ("opening", "finish")
+]
+
+
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("finisher", ["opening", "finish"])
-@pytest.mark.parametrize("moment", ["forget 1", "forget 3", "reindex 1", "reindex 2", "vacuum", "checkpoint"])
+@pytest.mark.parametrize(("moment", "finisher"), KILLS)
 def test_a_killed_erasure_is_finished(tmp_path, moment, finisher):
     folder, word, ada = tmp_path / "memory", Canaries(3), Scope(tenant="acme", user="ada")
     with open_memory(folder) as memory:

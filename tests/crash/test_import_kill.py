@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tercet import Memory, Scope
+from tercet import Memory, Scope, Turn
 from tercet.memory.health import check
 from tercet.testing import HashEmbedder
 from tests.crash.import_driver import DIMENSION
@@ -18,20 +18,31 @@ from tests.memory.exchange.histories import exported, fill
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
 
 DRIVER = Path(__file__).with_name("import_driver.py")
-MOMENTS = ["import", "embed", "0.005", "0.02", "0.05", "0.1", "0.2"]
+MOMENTS = [
+    "import",
+    "embed",
+    *(pytest.param(seconds, marks=pytest.mark.slow) for seconds in ("0.005", "0.02", "0.05", "0.1", "0.2")),
+]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> tuple[Path, bytes]:
+    """An export, and what the memory it came from would export again."""
+    folder = tmp_path_factory.mktemp("source")
+    with Memory.open(folder / "memory", embedder=HashEmbedder(DIMENSION)) as memory:
+        fill(memory, seed=5, size=60)
+        turns = [Turn(actor="ada", text=f"event {number}") for number in range(200)]
+        memory.episodic.record_turns(turns, scope=Scope(), conversation="events", embed=False)
+        memory.export(folder / "all.jsonl", scope=Scope.any())
+        return folder / "all.jsonl", exported(memory)
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_while_importing(tmp_path, moment):
-    with Memory.open(tmp_path / "source", embedder=HashEmbedder(DIMENSION)) as memory:
-        fill(memory, seed=5, size=60)
-        for number in range(200):
-            memory.episodic.record(f"event {number}", scope=Scope(), actor="ada", embed=False)
-        memory.export(tmp_path / "all.jsonl", scope=Scope.any())
-        data = exported(memory)
+def test_killed_while_importing(source, tmp_path, moment):
+    export, data = source
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, str(DRIVER), str(tmp_path / "memory"), str(tmp_path / "all.jsonl"), moment]
+    command = [sys.executable, str(DRIVER), str(tmp_path / "memory"), str(export), moment]
 
     died = subprocess.run(command, env=environment, check=False).returncode
 
@@ -45,7 +56,7 @@ def test_killed_while_importing(tmp_path, moment):
             assert nothing == (moment == "import")
         if not nothing:
             assert check(memory) == []
-        report = memory.import_(tmp_path / "all.jsonl", scope=Scope.any())
+        report = memory.import_(export, scope=Scope.any())
         assert (report.episodes > 0) == nothing
         assert exported(memory) == data
         assert check(memory) == []

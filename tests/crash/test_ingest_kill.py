@@ -67,21 +67,14 @@ POINTS = [
 """One at each step; ``put`` opens two transactions a batch, the second makes it live."""
 
 QUICK = {
-    "put/inside/1",
     "index.upsert/inside/1",
-    "index.upsert/after/1",
     "put/after/2",
     "index.delete/inside/1",
-    "drop_stale_points/inside/1",
     "put/inside/4",
-    "record/after/1",
-    "delete/inside/1",
     "delete/after/1",
     "index.set_sparse/inside/1",
     "collect_garbage/inside/1",
     "_save/after/1",
-    "index.set_dense/inside/1",
-    "_mark/after/2",
 }
 """Those that every run of the tests visits; the slow lane visits all of them, several times."""
 
@@ -153,7 +146,7 @@ def content(memory: Memory) -> dict[str, list]:
         "LEFT JOIN embeddings e ON e.embed_key = c.embed_key ORDER BY d.uri, c.ordinal"
     )
     memory.claim()
-    index = memory._open_index()
+    index = memory._indexes.open("semantic")
     with memory.database.read() as connection:
         rows = connection.exec_driver_sql(query).all()
         everything: dict[str, list] = {

@@ -45,7 +45,7 @@ def count_steps() -> None:
             step()
         step()
 
-    Database.write = write  # type: ignore[method-assign]
+    Database.write = write
 
 
 def tell(line: str) -> None:

@@ -135,7 +135,7 @@ def test_a_vanished_file_leaves_no_row_and_no_point(memory, write):
         chunks = connection.exec_driver_sql("SELECT count(*) FROM chunks").scalar_one()
         vectors = connection.exec_driver_sql("SELECT count(*) FROM embeddings").scalar_one()
     assert (texts, rows, chunks) == (0, 0, vectors)
-    assert memory._open_index().count() == chunks
+    assert memory._indexes.open("semantic").count() == chunks
 
 
 def test_a_single_file_or_a_part_of_the_folder_deletes_nothing_outside_itself(memory, write):

@@ -106,7 +106,7 @@ def test_a_failed_batch_is_partly_applied_and_the_error_is_bare(shard):
     for first in range(0, 500, 100):  # which of them are written is up to a hash map
         points = [engine.Point(key, dense(1, 0, 0, 0), {}) for key in range(first, first + 99)]
         points.insert(50, engine.Point(first + 99, dense(1, 0), {}))
-        with pytest.raises(Exception) as failure:  # noqa: PT011
+        with pytest.raises(Exception) as failure:  # noqa: PT011 - as above
             shard.update(U.upsert_points(points))
         assert type(failure.value) is Exception
     assert ids(shard)

@@ -297,7 +297,7 @@ def test_a_second_opener_is_told_who_holds_the_memory_but_may_look(folder_memory
     with Memory.open(tmp_path / "memory", embedder=HashEmbedder()) as second:
         assert status(second).corpora[0].documents == 1
         with pytest.raises(MemoryLockedError, match="process"):
-            second.semantic.index  # noqa: B018
+            second.semantic.index  # noqa: B018 - asking for it opens it
 
 
 def test_metadata_that_cannot_be_compared_is_refused(memory: Memory, docs: int) -> None:

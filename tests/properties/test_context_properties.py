@@ -67,7 +67,9 @@ def prose(chance: random.Random) -> str:
     return " ".join(sentences)
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3])
+@pytest.fixture(
+    scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def memory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     chance = random.Random(request.param)
     folder: Path = tmp_path_factory.mktemp("context")

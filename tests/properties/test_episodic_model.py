@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from qdrant_client import QdrantClient
 
 from tercet import Memory, Scope
@@ -312,12 +312,14 @@ class FolderHistory(History):
         shutil.rmtree(self.folder)
 
 
-TestInAFolder = FolderHistory.TestCase
-TestInAFolder.settings = settings(max_examples=12, stateful_step_count=25)
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_in_a_folder(examples: int) -> None:
+    run_state_machine_as_test(FolderHistory, settings=settings(max_examples=examples, stateful_step_count=25))
 
 
 @pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
-def test_by_url(postgres_url: str) -> None:
+@pytest.mark.parametrize("examples", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_by_url(postgres_url: str, examples: int) -> None:
     """The same histories on PostgreSQL and the server adapter, one after another in one database."""
 
     class ServerHistory(History):
@@ -332,9 +334,7 @@ def test_by_url(postgres_url: str) -> None:
         def teardown(self) -> None:
             self.memory.close()
 
-    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415
-
-    run_state_machine_as_test(ServerHistory, settings=settings(max_examples=6, stateful_step_count=20))
+    run_state_machine_as_test(ServerHistory, settings=settings(max_examples=examples, stateful_step_count=20))
 
 
 # -- any order -------------------------------------------------------------------------------------------------------
@@ -359,22 +359,27 @@ def empty(memory: Memory) -> None:
                 connection.execute(table.delete())
 
 
-@settings(max_examples=40)
-@given(
-    facts=st.lists(said, min_size=2, max_size=7, unique=True),
-    changes=st.lists(change, max_size=3),
-    data=st.data(),
-)
-def test_any_order_of_arrival_gives_the_same_state(shared, facts, changes, data):
+@pytest.mark.parametrize("examples", [12, pytest.param(120, marks=pytest.mark.slow)])
+def test_any_order_of_arrival_gives_the_same_state(shared, examples: int) -> None:
     """Opportunity 10 of the memory survey. What is done to a record comes after it, in any order otherwise."""
-    changes = [(name, one % len(facts), other % len(facts), day) for name, one, other, day in changes]
-    changes = [one for one in changes if one[0] == "retract" or one[1] < one[2]]  # no circles: those are refused
-    operations = [("record", number) for number in range(len(facts))] + [("change", n) for n in range(len(changes))]
-    in_order = apply(shared, facts, changes, operations)
-    permutation = data.draw(st.permutations(operations))
-    shuffled = apply(shared, facts, changes, permutation)
 
-    assert shuffled == in_order
+    @settings(max_examples=examples)
+    @given(
+        facts=st.lists(said, min_size=2, max_size=7, unique=True),
+        changes=st.lists(change, max_size=3),
+        data=st.data(),
+    )
+    def compare(facts, changes, data):
+        changes = [(name, one % len(facts), other % len(facts), day) for name, one, other, day in changes]
+        changes = [one for one in changes if one[0] == "retract" or one[1] < one[2]]  # no circles: those are refused
+        operations = [("record", number) for number in range(len(facts))] + [("change", n) for n in range(len(changes))]
+        in_order = apply(shared, facts, changes, operations)
+        permutation = data.draw(st.permutations(operations))
+        shuffled = apply(shared, facts, changes, permutation)
+
+        assert shuffled == in_order
+
+    compare()
 
 
 def apply(memory: Memory, facts, changes, operations) -> dict:

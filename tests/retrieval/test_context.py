@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,19 @@ import pytest
 from anthropic.types import SearchResultBlockParam
 from pydantic import BaseModel, TypeAdapter
 
-from tercet import ContextBuilder, ContextConfig, Document, DocumentFilter, Memory, Scope, Turn, ingest
+from tercet import (
+    ContextBuilder,
+    ContextConfig,
+    Document,
+    DocumentFilter,
+    EpisodicConfig,
+    Memory,
+    RetrievalConfig,
+    Scope,
+    SemanticRetriever,
+    Turn,
+    ingest,
+)
 from tercet.errors import BudgetError, InputError
 from tercet.retrieval.context_records import STORES
 from tercet.settings import AGENT_CONTEXT
@@ -33,9 +46,10 @@ class Task(BaseModel):
     rule: str
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memory]:
-    with Memory.open(tmp_path / "memory", embedder=HashEmbedder(), clock=lambda: NOW) as opened:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled") / "memory"
+    with opened_at(folder) as opened:
         ingest(
             documents=[Document(uri="keys.md", text=KEYS, title="Keys"), Document(uri="queues.md", text=QUEUES)],
             into=opened,
@@ -65,7 +79,19 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
             scope=ADA,
             conversation="c1",
         )
+    return folder
+
+
+@pytest.fixture
+def memory(filled: Path, tmp_path: Path) -> Iterator[Memory]:
+    """A copy of its own, for tests that write too."""
+    shutil.copytree(filled, tmp_path / "memory")
+    with opened_at(tmp_path / "memory") as opened:
         yield opened
+
+
+def opened_at(folder: Path) -> Memory:
+    return Memory.open(folder, embedder=HashEmbedder(), clock=lambda: NOW)
 
 
 def test_each_store_has_its_section_and_each_item_its_label(memory: Memory) -> None:
@@ -248,3 +274,28 @@ def test_an_empty_question_is_refused(memory: Memory, question: str) -> None:
         ContextBuilder(memory).build(question, scope=ADA)
     with pytest.raises(InputError, match="budget"):
         ContextBuilder(memory).build(QUESTION, scope=ADA, budget=-1)
+
+
+def test_contexts_of_several_sizes_are_those_of_each_budget(memory: Memory) -> None:
+    builder = ContextBuilder(memory)
+
+    several = builder.build_sizes(QUESTION, budgets=[400, 120], scope=ADA)
+
+    assert several == tuple(builder.build(QUESTION, scope=ADA, budget=budget) for budget in (400, 120))
+    with pytest.raises(InputError, match="-1"):
+        builder.build_sizes(QUESTION, budgets=[10, -1], scope=ADA)
+
+
+def test_a_context_is_searched_as_the_retrieval_settings_say(memory: Memory) -> None:
+    by_words = RetrievalConfig(dense_weight=0)
+
+    default = ContextBuilder(memory).build(QUESTION, scope=ADA)
+    chosen = ContextBuilder(memory, retrieval=by_words, episodic=EpisodicConfig(floor=1)).build(QUESTION, scope=ADA)
+
+    found = {one.id: one.score for one in chosen.report.candidates if one.store == "semantic"}
+    hits = SemanticRetriever(memory.semantic, config=by_words).search(
+        QUESTION, limit=20, where=DocumentFilter(tenant="acme")
+    )
+    assert found == {hit.chunk_id: hit.score for hit in hits}
+    assert any(one.store == "episodic" for one in default.report.candidates)
+    assert not any(one.store == "episodic" for one in chosen.report.candidates)

@@ -74,7 +74,7 @@ def test_a_hit_names_its_record_time_and_trust(memory: Memory) -> None:
 def test_another_store_is_refused(memory: Memory) -> None:
     """S1.27: passing one memory where another is due is an error."""
     with pytest.raises(ConfigurationError, match=r"not SemanticMemory.*memory\.episodic"):
-        EpisodicRetriever(memory.semantic)  # type: ignore[arg-type]
+        EpisodicRetriever(memory.semantic)
 
 
 # -- what can be found -----------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_identifiers_are_found_whatever_the_embedder_says(tmp_path: Path) -> Non
         lines = [("desk", f"Note {n % 7}: {name} came up with the parcel again") for n, name in enumerate(names)]
         talk(memory, *lines)
         for query in ("{}", "what happened with {} and the parcel", "was the parcel of {} damaged or lost again?"):
-            for name in names:
+            for name in names[::3]:  # a third of each of the four forms
                 assert any(name in text for text in texts(search(memory, query.format(name), limit=5))), (query, name)
 
 

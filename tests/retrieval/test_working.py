@@ -28,7 +28,7 @@ class Finding(BaseModel):
 def memory(tmp_path):
     with Memory.open(tmp_path / "memory", embedder="none") as opened:
         now = datetime(2024, 5, 1, tzinfo=UTC)
-        opened.working._writer._clock = lambda: now  # type: ignore[method-assign]
+        opened.working._writer._clock = lambda: now
         opened.working.create(
             Plan(budget=5, steps=["look", "book"]),
             key="plan",

@@ -39,7 +39,7 @@ def reads(settings: Settings) -> int:
     return int(_embedder(settings)._client.max_seq_length)
 
 
-def _client(settings: Settings) -> Any:  # noqa: ANN401
+def _client(settings: Settings) -> Any:
     return chromadb.PersistentClient(str(settings.folder / "chroma"), ChromaSettings(anonymized_telemetry=False))
 
 

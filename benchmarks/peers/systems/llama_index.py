@@ -74,7 +74,7 @@ def load(settings: Settings, records: Records) -> dict[str, Any]:
         llm=MockLLM(),
     )
 
-    def asked(retriever: Any, query: Query) -> list[str]:  # noqa: ANN401
+    def asked(retriever: Any, query: Query) -> list[str]:
         found = retriever.retrieve(QueryBundle(query_str=query.text, embedding=query.vector.tolist()))
         return [hit.node.node_id for hit in found]
 

@@ -20,19 +20,19 @@ PACKAGES = ["tercet", "sentence-transformers", "torch", "qdrant-edge-py"]
 
 
 def watch(watch: Watch) -> None:
-    from tercet.models.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
+    from tercet.models.sentence_transformers import SentenceTransformersEmbedder
 
     SentenceTransformersEmbedder._embed = watch.wrap(SentenceTransformersEmbedder._embed)
 
 
 def reads(settings: Settings) -> int:
-    from tercet.models.embedding import describe  # noqa: PLC0415
+    from tercet.models.embedding import describe
 
     return describe(str(settings.model)).max_tokens
 
 
 def ingest(settings: Settings, root: Path, proof: str, ready: Callable[[], None]) -> int:
-    from tercet.models.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
+    from tercet.models.sentence_transformers import SentenceTransformersEmbedder
 
     embedder = SentenceTransformersEmbedder(str(settings.model))
     with Memory.open(settings.folder / "memory", embedder=embedder) as memory:

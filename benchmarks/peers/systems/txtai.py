@@ -24,7 +24,7 @@ def watch(watch: Watch) -> None:
     HFVectors.encode = watch.wrap(HFVectors.encode)
 
 
-def _embeddings(settings: Settings, **options: Any) -> Embeddings:  # noqa: ANN401
+def _embeddings(settings: Settings, **options: Any) -> Embeddings:
     if settings.dtype != "float32":
         options["vectors"] = {"dtype": getattr(torch, settings.dtype)}
     return Embeddings(path=str(settings.model), gpu=False, **options)
@@ -52,6 +52,11 @@ def ingest(settings: Settings, root: Path, proof: str, ready: Callable[[], None]
 
 
 def load(settings: Settings, records: Records) -> dict[str, Any]:
+    return load_with(settings, records)
+
+
+def load_with(settings: Settings, records: Records, **options: Any) -> dict[str, Any]:
+    """With options of its index beside the documented ones."""
     known = records.known
 
     def transform(texts: list[str]) -> np.ndarray:
@@ -61,9 +66,9 @@ def load(settings: Settings, records: Records) -> dict[str, Any]:
         (key, {"text": text, "group_id": group})
         for key, text, group in zip(records.ids, records.texts, records.groups, strict=True)
     ]
-    dense = Embeddings(method="external", transform=transform, content=True)
+    dense = Embeddings(method="external", transform=transform, content=True, **options)
     dense.index(rows)
-    hybrid = Embeddings(method="external", transform=transform, content=True, hybrid=True)
+    hybrid = Embeddings(method="external", transform=transform, content=True, hybrid=True, **options)
     hybrid.index(rows)
 
     def search(embeddings: Embeddings, query: Query) -> list[str]:

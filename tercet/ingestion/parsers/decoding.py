@@ -126,7 +126,7 @@ def _guessed(data: bytes, name: str) -> tuple[str, tuple[Finding, ...]]:
     other = sum(1 for character in text[:100_000] if character > "\x7f" and character != "\ufffd")
     if other > 10 * replaced:
         return text, (Finding(kind="encoding", count=replaced, detail="bytes that are not utf-8"),)
-    from charset_normalizer import from_bytes  # noqa: PLC0415
+    from charset_normalizer import from_bytes
 
     best = from_bytes(data[:1_000_000], preemptive_behaviour=False).best()
     if best is None:

@@ -94,7 +94,7 @@ def _yaml(source: str) -> object:
 
 
 def _toml(source: str) -> object:
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     try:
         return tomllib.loads(source)

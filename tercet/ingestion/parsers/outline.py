@@ -121,7 +121,7 @@ def _load(language: str) -> Language | None:
     if grammar is None:
         return None
     try:
-        from tree_sitter import Language  # noqa: PLC0415  # only with the extra code
+        from tree_sitter import Language  # only with the extra code
 
         module = import_module(grammar.package)
     except ImportError:
@@ -143,7 +143,7 @@ def _tree(source: bytes, language: Language) -> Tree:
     time in proportion to the square of the length. What is counted is how much is read and how many steps are made,
     not how long it takes: the same file comes out the same everywhere.
     """
-    from tree_sitter import Parser  # noqa: PLC0415  # only with the extra code
+    from tree_sitter import Parser  # only with the extra code
 
     reads = _SPARE + _READS_PER_READ * (len(source) // _READ_BYTES)
     steps = _SPARE + int(_STEPS_PER_BYTE * len(source))

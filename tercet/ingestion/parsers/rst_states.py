@@ -84,14 +84,14 @@ class _Tolerant:
     nested_sm_cache: list[Any] = []  # noqa: RUF012 (docutils' own pool, kept apart from the one of its plain states)
 
     def __init__(self, state_machine: states.RSTStateMachine, debug: bool = False) -> None:
-        super().__init__(state_machine, debug)  # type: ignore[call-arg]
+        super().__init__(state_machine, debug)  # type: ignore[call-arg]  # that of the state it is mixed into
         self.nested_sm_kwargs = {"state_classes": STATES, "initial_state": "Body"}
 
     def directive(self: Any, match: re.Match[str], **option_presets: str) -> tuple[list[nodes.Node], bool]:
         """Read a directive without knowing what arguments and options it takes."""
         name = match[1].lower()
         if name in NATIVE:
-            result: tuple[list[nodes.Node], bool] = states.Body.directive(self, match, **option_presets)  # type: ignore[no-untyped-call]
+            result: tuple[list[nodes.Node], bool] = states.Body.directive(self, match, **option_presets)  # type: ignore[no-untyped-call]  # docutils'
             return result
         line = self.state_machine.abs_line_number()
         block, _, offset, blank_finish = self.state_machine.get_first_known_indented(match.end(), strip_top=0)
@@ -227,6 +227,6 @@ class TolerantParser(Parser):
     def __init__(self) -> None:
         inliner = states.Inliner()
         # An attribute, not a subclass: docutils makes its patterns from the variables of exactly the inliner's class.
-        inliner.interpreted = interpreted  # type: ignore[method-assign]
+        inliner.interpreted = interpreted  # type: ignore[method-assign]  # as said above
         super().__init__(inliner=inliner)
         self.state_classes = STATES

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yaml import Node, SafeLoader
 
 PROBLEMS = (ValueError, RecursionError, OverflowError, TypeError, AttributeError)
 """What the library raises on odd input beside its own errors."""
@@ -23,7 +26,7 @@ def read_yaml(source: str) -> object:
         >>> read_yaml("tags: [a, b]")
         {'tags': ['a', 'b']}
     """
-    import yaml  # noqa: PLC0415  # most pages need none
+    import yaml  # most pages need none
 
     try:
         # The C reader crashes the process on deep nesting; this one raises RecursionError.
@@ -42,7 +45,7 @@ def load_yaml(source: str) -> object:
         >>> load_yaml("slugify: !!python/name:pymdownx.slugs.uslugify")
         {'slugify': 'pymdownx.slugs.uslugify'}
     """
-    import yaml  # noqa: PLC0415
+    import yaml
 
     try:
         return yaml.load(source, Loader=_loader(_is_flat(source)))  # noqa: S506  # a SafeLoader with more tags, none of which act
@@ -57,23 +60,23 @@ def _is_flat(source: str) -> bool:
 
 
 @cache
-def _loader(flat: bool) -> Any:  # noqa: ANN401  # a class of a library that is loaded late
-    import yaml  # noqa: PLC0415
+def _loader(flat: bool) -> type[SafeLoader]:
+    import yaml
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader) if flat else yaml.SafeLoader):  # type: ignore[misc]
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader) if flat else yaml.SafeLoader):  # type: ignore[misc]  # not every build has the one in C
         pass
 
-    def named(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401
+    def named(loader: SafeLoader, suffix: str, node: Node) -> object:
         return suffix
 
-    def applied(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401
+    def applied(loader: SafeLoader, suffix: str, node: Node) -> object:
         given = loader.construct_mapping(node, deep=True) if isinstance(node, yaml.MappingNode) else {}
         return {"call": suffix, **given}
 
-    def environment(loader: Any, node: Any) -> object:  # noqa: ANN401
+    def environment(loader: SafeLoader, node: Node) -> object:
         return loader.construct_sequence(node)[-1] if isinstance(node, yaml.SequenceNode) and node.value[1:] else None
 
-    def unknown(loader: Any, suffix: str, node: Any) -> object:  # noqa: ANN401
+    def unknown(loader: SafeLoader, suffix: str, node: Node) -> object:
         return None
 
     Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", named)

@@ -30,8 +30,9 @@ def published(document: ParsedDocument, rules: PageRules) -> tuple[ParsedDocumen
         metadata["section"] = section
     if position is not None:
         metadata["position"] = position
-    if rules.front_matter is not None and isinstance(document.metadata.get("sidebar_position"), int | float):
-        metadata["position"] = document.metadata["sidebar_position"]  # type: ignore[assignment]
+    stated = document.metadata.get("sidebar_position")
+    if rules.front_matter is not None and isinstance(stated, int | float):
+        metadata["position"] = stated
     if rules.version:
         metadata["version"] = rules.version
     if metadata or rules.title:

@@ -47,7 +47,7 @@ class Folder:
             self._inside[folder] = (os.path.realpath(folder) + os.sep).startswith(self._real)
         if not self._inside[folder]:
             return None
-        if os.path.islink(location):  # noqa: PTH114
+        if os.path.islink(location):  # noqa: PTH114  # paths by the thousand
             return location if os.path.realpath(location).startswith(self._real) else None
         return location
 

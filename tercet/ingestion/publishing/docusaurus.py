@@ -196,7 +196,7 @@ def _category_label(root: Folder, folder: str) -> str:
     return ""
 
 
-def _json(root: Folder, path: str) -> Any:  # noqa: ANN401
+def _json(root: Folder, path: str) -> object:
     try:
         return json.loads(root.text(path) or "null")
     except (ValueError, RecursionError):

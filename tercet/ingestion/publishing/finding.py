@@ -58,11 +58,12 @@ def find_sites(root: str, files: Iterable[str], *, base_url: str, kept: Callable
     folder = Folder(root)
     folders = {posixpath.dirname(path) for path in files}
     for one in list(folders):
-        while one:
-            one = posixpath.dirname(one)  # noqa: PLW2901
-            if one in folders:
+        above = one
+        while above:
+            above = posixpath.dirname(above)
+            if above in folders:
                 break
-            folders.add(one)
+            folders.add(above)
     found = [
         (place, posixpath.join(place, name))
         for place in sorted(folders | {""})

@@ -91,7 +91,7 @@ class _Reader:
             return self._after_value(called[2] or called[4], called.end())
         return UNKNOWN, self._end_of_expression(position)
 
-    def _after_value(self, value: Any, position: int) -> tuple[Any, int]:  # noqa: ANN401
+    def _after_value(self, value: object, position: int) -> tuple[Any, int]:
         """A literal that an operator follows is part of an expression that cannot be known."""
         after = self._skip(position)
         if self._source[after : after + 1] in (",", "}", "]", ")", ";", ""):

@@ -165,12 +165,12 @@ def _folders(path: str) -> tuple[str, ...]:
     return tuple(title.capitalize() if title.lower() == title else title for title in titles)
 
 
-def _extensions(configured: Any) -> dict[str, Mapping[str, Any]]:  # noqa: ANN401
+def _extensions(configured: object) -> dict[str, Mapping[str, Any]]:
     items = configured.items() if isinstance(configured, Mapping) else _pairs(configured)
     return {str(name): options if isinstance(options, Mapping) else {} for name, options in items}
 
 
-def _pairs(configured: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401
+def _pairs(configured: object) -> Iterator[tuple[Any, Any]]:
     for entry in configured if isinstance(configured, list) else ():
         if isinstance(entry, Mapping):
             yield from entry.items()

@@ -26,7 +26,7 @@ class Sidebars(NamedTuple):
     """Sections whose pages are those of a folder, by that folder."""
 
 
-def read_sidebars(value: Any) -> Sidebars:  # noqa: ANN401  # whatever the file holds
+def read_sidebars(value: object) -> Sidebars:
     """Read the object that a sidebars file exports.
 
     Example:
@@ -66,7 +66,7 @@ def read_sidebars(value: Any) -> Sidebars:  # noqa: ANN401  # whatever the file 
     return Sidebars(places, folders)
 
 
-def _entries(value: Any) -> Iterator[Any]:  # noqa: ANN401
+def _entries(value: object) -> Iterator[Any]:
     if isinstance(value, list):
         return iter([entry for entry in value if entry is not None])
     # The short form of categories, as the value of a sidebar.

@@ -104,7 +104,7 @@ def html_links(body: bytes) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError:
         encoding = None
     target = _LinkTarget()
-    parser = etree.HTMLParser(target=target, encoding=encoding, no_network=True, huge_tree=False)  # type: ignore[arg-type]
+    parser = etree.HTMLParser(target=target, encoding=encoding, no_network=True, huge_tree=False)  # type: ignore[arg-type]  # as below
     with suppress(etree.LxmlError, ValueError):  # what was read up to the damage counts
         etree.fromstring(body, parser)
     return target.base, tuple(target.links)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import select
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
+
+    AnyRow = Row[*tuple[Any, ...]]
 
 AuditKind = Literal["duplicate", "contradiction", "stale", "orphan", "loop", "unreachable"]
 _CROWD = 64
@@ -70,7 +72,7 @@ def audit(connection: Connection, scopes: Sequence[int], now: int) -> list[Audit
     return sorted(findings, key=lambda one: (one.kind, one.episodes))
 
 
-def _single(rows: Iterable[Row], now: int) -> Iterator[AuditFinding]:  # type: ignore[type-arg]
+def _single(rows: Iterable[AnyRow], now: int) -> Iterator[AuditFinding]:
     for row in rows:
         only = (row.episode_id,)
         if row.state == State.LIVE and row.expires_at is not None and row.expires_at <= now:
@@ -87,7 +89,7 @@ def _single(rows: Iterable[Row], now: int) -> Iterator[AuditFinding]:  # type: i
 def _pairs(
     connection: Connection,
     scopes: Sequence[int],
-    by_row: dict[int, Row],  # type: ignore[type-arg]
+    by_row: dict[int, AnyRow],
 ) -> Iterator[AuditFinding]:
     crowds: dict[tuple[int, int], list[int]] = defaultdict(list)
     query = select(episode_bands.c.scope_id, episode_bands.c.band, episode_bands.c.row).order_by(episode_bands.c.row)
@@ -111,9 +113,9 @@ def _pairs(
             yield AuditFinding(kind="duplicate", episodes=both, detail=f"similarity {score:.2f}")
 
 
-def _ties(rows: Iterable[Row]) -> Iterator[AuditFinding]:  # type: ignore[type-arg]
+def _ties(rows: Iterable[AnyRow]) -> Iterator[AuditFinding]:
     """Facts about one subject at one time that say different things: the id decided which is current."""
-    moments: dict[tuple[int, str, int], list[Row]] = defaultdict(list)  # type: ignore[type-arg]
+    moments: dict[tuple[int, str, int], list[AnyRow]] = defaultdict(list)
     for row in rows:
         if row.subject and row.occurred_at is not None and row.state in {State.LIVE, State.SUPERSEDED}:
             moments[row.scope_id, row.subject, row.occurred_at].append(row)
@@ -123,7 +125,7 @@ def _ties(rows: Iterable[Row]) -> Iterator[AuditFinding]:  # type: ignore[type-a
             yield AuditFinding(kind="contradiction", episodes=ids, detail=f"all about {subject!r} at the same time")
 
 
-def _loops(connection: Connection, by_row: dict[int, Row]) -> Iterator[AuditFinding]:  # type: ignore[type-arg]
+def _loops(connection: Connection, by_row: dict[int, AnyRow]) -> Iterator[AuditFinding]:
     """Circles of explicit supersessions, which two databases writing at once can make."""
     events = [
         Event(*row)

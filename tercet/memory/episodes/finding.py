@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from tercet.memory.episodes.drafts import microseconds
 from tercet.memory.episodes.projection import states_at
@@ -17,16 +17,18 @@ from tercet.memory.episodes.records import (
     EpisodeSelection,
     State,
 )
+from tercet.memory.lexical_query import known_terms, lexical_query
 from tercet.memory.points import batches
-from tercet.memory.schema import episode_entities, episode_frequencies, episode_names, episode_scopes, episodes
+from tercet.memory.schema import episode_entities, episode_names, episodes, scopes
 from tercet.memory.scopes import visible_scopes
-from tercet.memory.vectors import AnyOf, Between, Condition, SparseVector, VectorFilter
-from tercet.models.lexical import TermCounts, idf, term_id
+from tercet.memory.vectors import AnyOf, Between, Condition, VectorFilter
+from tercet.models.lexical import term_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    import numpy as np
     from numpy.typing import NDArray
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -40,28 +42,36 @@ SLACK = 32
 EXACT_BELOW = 20_000
 """Episodes in the scopes up to which dense search compares full vectors."""
 
-_ROWS = "SELECT id, episode_id, embedded, state, occurred_at, expires_at FROM episodes WHERE id IN ({})"
+_ROWS = (
+    "SELECT id, episode_id, actor, occurred_at, importance, outcome, scope_id, conversation, ordinal, embedded, state,"
+    " expires_at FROM episodes WHERE id IN ({})"
+)
 """As text: every search asks, and building a statement costs more than running it."""
 
-_PLACES = (
-    "SELECT id, episode_id, actor, occurred_at, importance, outcome, scope_id, conversation, ordinal"
-    " FROM episodes WHERE id IN ({})"
-)
-_TERMS = "SELECT id, terms FROM episodes WHERE id IN ({})"
 _AROUND = (
     "SELECT here.id, near.id FROM episodes here JOIN episodes near"
     " ON near.scope_id = here.scope_id AND near.conversation = here.conversation"
     " AND near.ordinal BETWEEN here.ordinal - {reach} AND here.ordinal + {reach}"
     " WHERE here.id IN ({rows}) AND here.conversation <> '' ORDER BY here.id, near.ordinal"
 )
-_ACTORS = text(
-    "WITH RECURSIVE names(actor) AS (SELECT min(actor) FROM episodes WHERE scope_id = :scope UNION ALL"
-    " SELECT (SELECT min(actor) FROM episodes WHERE scope_id = :scope AND actor > names.actor) FROM names"
-    " WHERE names.actor IS NOT NULL) SELECT actor FROM names WHERE actor IS NOT NULL LIMIT :most"
+_ACTORS = (
+    "WITH RECURSIVE names(scope, actor, place) AS ("
+    "SELECT id, (SELECT min(actor) FROM episodes WHERE scope_id = scopes.id), 1 FROM scopes WHERE id IN ({scopes})"
+    " UNION ALL SELECT scope, (SELECT min(actor) FROM episodes WHERE scope_id = names.scope AND actor > names.actor),"
+    " place + 1 FROM names WHERE names.actor IS NOT NULL AND place < {most}"
+    ") SELECT DISTINCT actor FROM names WHERE actor IS NOT NULL"
 )
 """Distinct actors, one step in the index for each, however many records they have."""
+_TOTAL = "SELECT coalesce(sum(episodes), 0) FROM episode_scopes WHERE scope_id IN ({})"
+_FREQUENCIES = (
+    "SELECT term, sum(count) FROM episode_frequencies WHERE scope_id IN ({scopes}) AND term IN ({terms}) GROUP BY term"
+)
+_ANY_WITHOUT_VECTOR = "SELECT EXISTS (SELECT 1 FROM episodes WHERE embedded IS {false})"
 MOST_ACTORS = 256
 """Of one scope; more are users of a service rather than partners in a conversation."""
+
+FEW_SCOPES = 16
+"""As many as one ``Scope`` sees at most."""
 
 LIVE = frozenset({int(State.LIVE)})
 KEPT = frozenset({int(State.LIVE), int(State.SUPERSEDED)})
@@ -92,17 +102,14 @@ class EpisodeFinder:
         high = None if until is None else microseconds(until)
         with self._database.read() as connection:
             visible = visible_scopes(connection, scope)
+            must, must_not = _in_scopes(connection, visible)
             names = self._entity_ids(connection, entities)
             total = self._total(connection, visible)
             rows = None if as_of is None else states_at(connection, visible, microseconds(as_of))
         states = KEPT if include_superseded else LIVE
-        must: list[Condition] = [AnyOf("scope", visible)]
-        if rows is None:
-            must.append(AnyOf("state", sorted(states)))
         if kinds:
             must.append(AnyOf("kind", [KINDS.index(kind) for kind in kinds]))
         must += [AnyOf("entity", [name]) for name in names or ()]
-        must_not: list[Condition] = []
         first, last = (None if value is None else value // 1_000_000 for value in (low, high))
         if (first is not None or last is not None) and not undated:
             must.append(Between("time", first, last))
@@ -132,9 +139,8 @@ class EpisodeFinder:
         return sorted(found) if len(found) == len(wanted) else None
 
     def _total(self, connection: Connection, scopes: Sequence[int]) -> int:
-        query = select(func.coalesce(func.sum(episode_scopes.c.episodes), 0))
         return sum(
-            int(connection.execute(query.where(episode_scopes.c.scope_id.in_(some))).scalar_one())
+            int(connection.exec_driver_sql(_TOTAL.format(_numbers(some))).scalar_one())
             for some in batches(scopes, 1_000)
         )
 
@@ -143,19 +149,13 @@ class EpisodeFinder:
         if selection.empty or not terms:
             return EpisodeCandidates(candidates=[], idf={})
         frequency = self._frequencies([term_id(term) for term in terms], selection.scopes)
-        weights = {term: idf(frequency[term_id(term)], selection.total) for term in terms if term_id(term) in frequency}
+        weights = known_terms(terms, frequency, selection.total)
         if not weights:
             return EpisodeCandidates(candidates=[], idf={})
-        by_id: dict[int, float] = {}
-        for term, weight in weights.items():
-            by_id[term_id(term)] = by_id.get(term_id(term), 0.0) + weight * terms[term]
-        indices = sorted(by_id)
-        query = SparseVector(
-            np.array(indices, dtype=np.uint32), np.array([by_id[index] for index in indices], dtype=np.float32)
-        )
+        query = lexical_query(terms, weights)
 
-        def nearest(count: int) -> list[Neighbor]:
-            return self._index().nearest_sparse(query, limit=count, where=selection.where)
+        def nearest(count: int, where: VectorFilter) -> list[Neighbor]:
+            return self._index().nearest_sparse(query, limit=count, where=where)
 
         return EpisodeCandidates(candidates=self._certain(nearest, limit, selection), idf=weights)
 
@@ -165,85 +165,87 @@ class EpisodeFinder:
             return []
         exact = selection.total <= EXACT_BELOW
 
-        def nearest(count: int) -> list[Neighbor]:
-            return self._index().nearest_dense(vector, limit=count, where=selection.where, exact=exact)
+        def nearest(count: int, where: VectorFilter) -> list[Neighbor]:
+            return self._index().nearest_dense(vector, limit=count, where=where, exact=exact)
 
         return self._certain(nearest, limit, selection)
 
     def _frequencies(self, terms: Sequence[int], scopes: Sequence[int]) -> dict[int, int]:
         found: dict[int, int] = {}
-        query = select(episode_frequencies.c.term, func.sum(episode_frequencies.c.count)).where(
-            episode_frequencies.c.term.in_(sorted(set(terms)))
-        )
+        wanted = _numbers(sorted(set(terms)))
         with self._database.read() as connection:
             for some in batches(scopes, 1_000):
-                in_scopes = query.where(episode_frequencies.c.scope_id.in_(some)).group_by(episode_frequencies.c.term)
-                for term, count in connection.execute(in_scopes):
+                query = _FREQUENCIES.format(scopes=_numbers(some), terms=wanted)
+                for term, count in connection.exec_driver_sql(query):
                     found[int(term)] = found.get(int(term), 0) + int(count)
         return found
 
     def _certain(
-        self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: EpisodeSelection
+        self, nearest: Callable[[int, VectorFilter], list[Neighbor]], limit: int, selection: EpisodeSelection
     ) -> list[EpisodeCandidate]:
-        """Ask for ever more neighbours until ``limit`` allowed ones are certain, ties at the end included."""
-        count = limit + SLACK
-        while True:
-            found = nearest(count)
-            rows = self._allowed([neighbor.id for neighbor in found], selection)
-            ordered = sorted((-score, *rows[row], row) for row, score in found if row in rows)
-            allowed = [EpisodeCandidate(row, key, -score, embedded) for score, key, embedded, row in ordered]
-            if len(found) < count or (len(allowed) > limit and allowed[limit - 1].score > found[-1].score):
-                return allowed[:limit]
-            count *= 4
+        """Ask for ever more neighbours until ``limit`` allowed ones are certain, ties at the end included.
 
-    def _allowed(self, rows: Sequence[int], selection: EpisodeSelection) -> dict[int, tuple[str, bool]]:
-        """Id, and whether its vector is indexed, of the rows that the database says may be found."""
-        allowed: dict[int, tuple[str, bool]] = {}
-        if not rows:
+        The index looks at states only where too many of the best have one that does not count: most records are live,
+        and each condition costs as much as half the scan.
+        """
+        count, where = limit + SLACK, selection.where
+        while True:
+            found = nearest(count, where)
+            places = self._allowed([row for row, _ in found], selection)
+            ordered = sorted((-score, places[row].id, row) for row, score in found if row in places)
+            if len(found) < count or (len(ordered) > limit and -ordered[limit - 1][0] > found[-1].score):
+                return [
+                    EpisodeCandidate(row, key, -score, places[row].has_vector) for score, key, row in ordered[:limit]
+                ]
+            if selection.rows is None and where is selection.where:
+                where = replace(where, must=(*where.must, AnyOf("state", sorted(selection.states))))
+            else:
+                count *= 4
+
+    def _allowed(self, rows: Sequence[int], selection: EpisodeSelection) -> Mapping[int, EpisodePlace]:
+        """The places of rows, and of others seen before, as far as the database says that they may be found."""
+        allowed = selection.places
+        unread = [row for row in rows if row not in allowed]
+        if not unread:
             return allowed
+        visible = frozenset(selection.scopes)
         with self._database.read() as connection:
-            for some in batches(rows, 1_000):
-                query = _ROWS.format(",".join(str(int(row)) for row in some))
-                for row, key, embedded, state, occurred_at, expires_at in connection.exec_driver_sql(query):
-                    if selection.rows is not None:
-                        state = selection.rows.get(row, 0)  # noqa: PLW2901  # what it was then
-                    if state in selection.states and _timely(selection, occurred_at, expires_at):
-                        allowed[row] = (key, bool(embedded))
+            for some in batches(unread, 1_000):
+                query = _ROWS.format(_numbers(some))
+                for (
+                    row,
+                    key,
+                    actor,
+                    at,
+                    importance,
+                    outcome,
+                    scope,
+                    talk,
+                    ordinal,
+                    embedded,
+                    state,
+                    expires_at,
+                ) in connection.exec_driver_sql(query).all():
+                    then = state if selection.rows is None else selection.rows.get(row, 0)
+                    if then in selection.states and scope in visible and _timely(selection, at, expires_at):
+                        allowed[row] = EpisodePlace(
+                            row, key, actor, at, importance, outcome, scope, talk, ordinal, bool(embedded)
+                        )
         return allowed
 
     def actors(self, selection: EpisodeSelection) -> list[str]:
         """See ``EpisodicMemory.actors``."""
-        found: set[str] = set()
+        query = _ACTORS.format(scopes=_numbers(selection.scopes[:MOST_ACTORS]), most=MOST_ACTORS)
         with self._database.read() as connection:
-            for scope in selection.scopes[:MOST_ACTORS]:
-                found.update(connection.execute(_ACTORS, {"scope": scope, "most": MOST_ACTORS}).scalars())
-        return sorted(found)
-
-    def places(self, rows: Sequence[int]) -> dict[int, EpisodePlace]:
-        """See ``EpisodicMemory.places``."""
-        found: dict[int, EpisodePlace] = {}
-        with self._database.read() as connection:
-            for some in batches(rows, 1_000):
-                query = _PLACES.format(",".join(str(int(row)) for row in some))
-                found.update((row[0], EpisodePlace(*row)) for row in connection.exec_driver_sql(query))
-        return found
-
-    def terms(self, rows: Sequence[int]) -> dict[int, TermCounts]:
-        """See ``EpisodicMemory.terms``."""
-        found: dict[int, TermCounts] = {}
-        with self._database.read() as connection:
-            for some in batches(rows, 1_000):
-                query = _TERMS.format(",".join(str(int(row)) for row in some))
-                found.update((row, TermCounts.from_bytes(data)) for row, data in connection.exec_driver_sql(query))
-        return found
+            return sorted(connection.exec_driver_sql(query).scalars())
 
     def around(self, rows: Sequence[int], selection: EpisodeSelection, reach: int) -> dict[int, list[int]]:
         """See ``EpisodicMemory.around``."""
         pairs: list[tuple[int, int]] = []
         with self._database.read() as connection:
             for some in batches(rows, 1_000):
-                query = _AROUND.format(reach=int(reach), rows=",".join(str(int(row)) for row in some))
-                pairs.extend((here, near) for here, near in connection.exec_driver_sql(query))
+                query = _AROUND.format(reach=int(reach), rows=_numbers(some))
+                pairs.extend((here, near) for here, near in connection.exec_driver_sql(query).all())
         allowed = self._allowed(sorted({near for _, near in pairs}), selection)
         found: dict[int, list[int]] = {row: [] for row in rows}
         for here, near in pairs:
@@ -284,8 +286,9 @@ class EpisodeFinder:
         if selection.empty:
             return 0, 0
         missing = select(func.count()).select_from(episodes).where(episodes.c.embedded.is_(False))
+        false = "0" if self._database.dialect == "sqlite" else "false"
         with self._database.read() as connection:
-            if not connection.execute(select(episodes.c.id).where(episodes.c.embedded.is_(False)).limit(1)).first():
+            if not connection.exec_driver_sql(_ANY_WITHOUT_VECTOR.format(false=false)).scalar_one():
                 return selection.total, selection.total
             without = sum(
                 int(connection.execute(missing.where(episodes.c.scope_id.in_(some))).scalar_one())
@@ -303,6 +306,24 @@ def in_order(*columns: ColumnElement[Any]) -> Select[Any]:
         episodes.c.ordinal,
         episodes.c.episode_id,
     )
+
+
+def _in_scopes(connection: Connection, visible: Sequence[int]) -> tuple[list[Condition], list[Condition]]:
+    """What keeps other scopes out of the index's answers, as conditions to meet and not to meet: the shorter list.
+
+    A scope that is made meanwhile is in neither: the scope of what was found is looked at again when it is read.
+    """
+    if len(visible) > FEW_SCOPES:
+        hidden = set(connection.execute(select(scopes.c.id)).scalars()).difference(visible)
+        if not hidden:
+            return [], []
+        if len(hidden) < len(visible):
+            return [], [AnyOf("scope", sorted(hidden))]
+    return [AnyOf("scope", visible)], []
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return ",".join(map(str, map(int, values)))
 
 
 def _timely(selection: EpisodeSelection, occurred_at: int | None, expires_at: int | None) -> bool:

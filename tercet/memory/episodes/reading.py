@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from tercet.errors import InputError
 from tercet.memory.episodes.drafts import moment_of
@@ -17,10 +17,8 @@ from tercet.memory.episodes.records import DateMention, Doubt, Episode, HistoryE
 from tercet.memory.points import batches
 from tercet.memory.rows import load_vectors
 from tercet.memory.schema import (
-    episode_entities,
     episode_events,
     episode_reviews,
-    episode_sources,
     episodes,
     scopes,
 )
@@ -39,7 +37,15 @@ _LOAD = (
     select(episodes, _BY.c.episode_id.label("by_id"), *(scopes.c[name].label(f"scope_{name}") for name in FIELDS))
     .join(scopes, scopes.c.id == episodes.c.scope_id)
     .outerjoin(_BY, _BY.c.id == episodes.c.state_by)
+    .where(episodes.c.id.in_(bindparam("rows", expanding=True)))
 )
+# As text, because every search asks, and building a statement costs more than running it.
+_ENTITIES = 'SELECT "row", spelling FROM episode_entities WHERE "row" IN ({}) ORDER BY spelling'
+_SOURCES = (
+    'SELECT episode_sources."row", episode_id FROM episode_sources JOIN episodes ON episodes.id = source'
+    ' WHERE episode_sources."row" IN ({}) ORDER BY episode_id'
+)
+_CONTENTS = "SELECT id, terms, embed_key FROM episodes WHERE id IN ({})"
 
 
 def load(connection: Connection, rows: Sequence[int]) -> dict[int, StoredEpisode]:
@@ -47,7 +53,7 @@ def load(connection: Connection, rows: Sequence[int]) -> dict[int, StoredEpisode
     found: dict[int, StoredEpisode] = {}
     for some in batches(list(rows)):
         entities, sources = _lists(connection, some)
-        for row in connection.execute(_LOAD.where(episodes.c.id.in_(some))):
+        for row in connection.execute(_LOAD, {"rows": list(some)}):
             found[row.id] = StoredEpisode(
                 row=row.id,
                 episode=_episode(row, entities[row.id], sources[row.id]),
@@ -60,16 +66,10 @@ def load(connection: Connection, rows: Sequence[int]) -> dict[int, StoredEpisode
 def _lists(connection: Connection, rows: Sequence[int]) -> tuple[Mapping[int, list[str]], Mapping[int, list[str]]]:
     entities: dict[int, list[str]] = defaultdict(list)
     sources: dict[int, list[str]] = defaultdict(list)
-    named = select(episode_entities.c.row, episode_entities.c.spelling).where(episode_entities.c.row.in_(rows))
-    for row, spelling in connection.execute(named.order_by(episode_entities.c.spelling)):
+    numbers = ",".join(map(str, map(int, rows)))
+    for row, spelling in connection.exec_driver_sql(_ENTITIES.format(numbers)):
         entities[row].append(spelling)
-    derived = (
-        select(episode_sources.c.row, episodes.c.episode_id)
-        .join(episodes, episodes.c.id == episode_sources.c.source)
-        .where(episode_sources.c.row.in_(rows))
-        .order_by(episodes.c.episode_id)
-    )
-    for row, source in connection.execute(derived):
+    for row, source in connection.exec_driver_sql(_SOURCES.format(numbers)):
         sources[row].append(source)
     return entities, sources
 
@@ -150,19 +150,18 @@ def neighbours(connection: Connection, row: int, *, before: int, after: int) -> 
     ]
 
 
-def vectors(connection: Connection, rows: Sequence[int], fingerprint: str | None) -> dict[int, NDArray[np.float32]]:
-    """The dense vectors of records, by row; rows without one are left out.
+def contents(
+    connection: Connection, rows: Sequence[int], fingerprint: str | None
+) -> dict[int, tuple[TermCounts, NDArray[np.float32] | None]]:
+    """The analysed terms and the dense vector of records, by row; rows that are gone are left out.
 
-    By key, in two steps: a join would begin at all vectors of the fingerprint.
+    Vectors by key, in two steps: a join would begin at all vectors of the fingerprint.
     """
-    if not fingerprint:
-        return {}
-    keys: dict[int, bytes] = {}
+    found: list[Sequence[Any]] = []
     for some in batches(list(rows)):
-        query = select(episodes.c.id, episodes.c.embed_key).where(episodes.c.id.in_(some))
-        keys.update((row, key) for row, key in connection.execute(query))
-    known = load_vectors(connection, fingerprint, list(keys.values()))
-    return {row: known[key] for row, key in keys.items() if key in known}
+        found.extend(connection.exec_driver_sql(_CONTENTS.format(",".join(map(str, map(int, some))))).all())
+    known = load_vectors(connection, fingerprint, [bytes(key) for _, _, key in found]) if fingerprint else {}
+    return {row: (TermCounts.from_bytes(terms), known.get(bytes(key))) for row, terms, key in found}
 
 
 def history(connection: Connection, key: str, whose: ColumnElement[bool]) -> list[HistoryEntry]:

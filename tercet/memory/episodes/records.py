@@ -201,6 +201,7 @@ class EpisodePlace(NamedTuple):
     conversation: str
     """Empty outside of one."""
     ordinal: int
+    has_vector: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +210,7 @@ class EpisodeSelection:
 
     scopes: tuple[int, ...]
     where: VectorFilter
+    """Without the states: those are looked at when what was found is read."""
     states: frozenset[int]
     now: int
     """Microseconds; what expires before it is not found."""
@@ -220,6 +222,8 @@ class EpisodeSelection:
     total: int = 0
     """Episodes in the scopes, before other conditions."""
     empty: bool = False
+    places: dict[int, EpisodePlace] = field(default_factory=dict, repr=False, compare=False)
+    """By row: what was read of the records that the search has found so far. Each is read and judged once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ chunks = Table(
 # As text, because an Index with postgresql_where= loads that dialect: 80 ms for everybody.
 for _dialect, _false in (("sqlite", "0"), ("postgresql", "false")):
     _create = f"CREATE INDEX chunks_without_vector ON chunks (version_id) WHERE embedded IS {_false}"
-    event.listen(chunks, "after_create", DDL(_create).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+    event.listen(chunks, "after_create", DDL(_create).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 frequencies = Table(
     "frequencies",

@@ -124,13 +124,13 @@ class Schemas:
 
 
 def _require_model(model: type[Any]) -> None:
-    from pydantic import BaseModel  # noqa: PLC0415  # whoever has a value has loaded it; opening a memory need not
+    from pydantic import BaseModel  # whoever has a value has loaded it; opening a memory need not
 
     if not issubclass(model, BaseModel):
         raise SchemaError(f"{model.__name__} is no pydantic model.", remedy="Derive it from pydantic.BaseModel.")
 
 
-def _dumped(value: BaseModel) -> Any:  # noqa: ANN401
+def _dumped(value: BaseModel) -> Any:  # noqa: ANN401  # JSON
     try:
         return value.model_dump(mode="json", by_alias=True, round_trip=True, warnings=False)
     except (ValueError, RecursionError) as error:
@@ -139,7 +139,7 @@ def _dumped(value: BaseModel) -> Any:  # noqa: ANN401
 
 def validated(model: type[T], text: str) -> T:
     """The value in a text; raises ``SchemaError`` where it does not fit."""
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
     try:
         return model.model_validate_json(text)

@@ -148,7 +148,7 @@ def test_parsing_leaves_no_trace_in_the_registries_and_no_noise(capfd: object) -
     )
     after = set(directives._directives), set(roles._roles), set(roles._role_registry)
     assert after == before
-    assert capfd.readouterr() == ("", "")  # type: ignore[attr-defined]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_nesting_beyond_the_stack_is_read_as_plain_text() -> None:

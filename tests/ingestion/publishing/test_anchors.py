@@ -69,5 +69,5 @@ def test_other_rules(rule: SlugRule, expected: list[str]) -> None:
 
 def test_ten_thousand_equal_titles_take_linear_time() -> None:
     for rule in ("python-markdown", "docusaurus", "docutils"):
-        anchors = Anchors(rule)  # type: ignore[arg-type]
+        anchors = Anchors(rule)
         assert len({anchors.of("Same") for _ in range(20_000)}) == 20_000

@@ -188,7 +188,7 @@ def test_another_turn_at_a_taken_position_is_refused_whole(memory):
         ({"kind": "rumour"}, "kind"),
         ({"importance": 1.5}, "importance"),
         ({"trust": "blind"}, "trust"),
-        ({"occurred_at": datetime(2024, 1, 1)}, "time zone"),  # noqa: DTZ001
+        ({"occurred_at": datetime(2024, 1, 1)}, "time zone"),  # noqa: DTZ001  # what is refused
         ({"entities": "Ada"}, "entities"),
         ({"kind": "turn", "subject": "home"}, "subject"),
         ({"metadata": {"x": float("nan")}}, "metadata"),
@@ -307,7 +307,9 @@ def test_what_was_derived_from_a_retracted_record_is_flagged_all_the_way_down(me
         "Ada reads on the train", scope=ADA, actor="bot", kind="summary", derived_from=[child.id], trust="system"
     )
 
-    doubts = lambda: [one.doubt for one in memory.episodic.get([root.id, child.id, grandchild.id], scope=ADA)]  # noqa: E731
+    def doubts() -> list[Doubt]:
+        return [one.doubt for one in memory.episodic.get([root.id, child.id, grandchild.id], scope=ADA)]
+
     event = memory.episodic.retract(root.id, scope=ADA)
     assert doubts() == [Doubt.NONE, Doubt.SOURCE_RETRACTED, Doubt.SOURCE_RETRACTED]
     memory.episodic.undo(event, scope=ADA)

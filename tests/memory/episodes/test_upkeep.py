@@ -153,7 +153,7 @@ def test_vectors_that_were_left_for_later_are_made_later(memory):
     assert similar(memory, "Oslo") == ["Ada lives in Oslo"]
     assert (memory.episodic.coverage(selection), memory.episodic.embed_missing()) == ((1, 1), 0)
     row = memory.episodic.dense_candidates(memory.embedder.embed_query("x"), selection, limit=1)[0].row
-    assert memory.episodic.vectors([row])[row].shape == (64,)
+    assert memory.episodic.contents([row])[row][1].shape == (64,)
 
 
 def test_a_rebuilt_index_answers_as_before_without_embedding(memory):

@@ -97,3 +97,43 @@ def test_sources_lie_above_or_below_and_never_beside(memory):
         for lineage in ({"derived_from": [turn]}, {"recalled_from": [turn]}):
             with pytest.raises(InputError, match="Nothing is recorded"):
                 record(memory, "I moved", scope=stranger, **lineage)
+
+
+# -- what the index does not look at -----------------------------------------------------------------------------------
+
+
+def test_records_that_do_not_count_take_no_live_one_its_place(memory):
+    """The index is asked for states only when too many of the best do not count."""
+    texts = [f"key {number} key {number}" for number in range(45)]
+    texts += [f"the key number {number} of all that Ada has" for number in range(5)]
+    ids = memory.episodic.record_turns([Turn(actor="ada", text=text) for text in texts], scope=ADA, conversation="keys")
+    kept = ids[45:]
+    for key in ids[:45]:
+        memory.episodic.retract(key, scope=ADA)
+    vector = memory.embedder.embed_query("key")
+
+    for where in ({}, {"as_of": memory.episodic.clock()}):
+        selection = memory.episodic.select(ADA, **where)
+        words = memory.episodic.lexical_candidates({"key": 1.0}, selection, limit=4).candidates
+        near = memory.episodic.dense_candidates(vector, memory.episodic.select(ADA, **where), limit=5)
+        assert len(words) == 4
+        assert {one.id for one in words} < set(kept)
+        assert {one.id for one in near} == set(kept)
+
+
+@pytest.mark.parametrize("hidden", [0, 2, 30])
+def test_a_look_at_many_scopes_sees_all_of_them_and_no_other(memory, hidden):
+    """Above 16 scopes the index is told the shorter list: those to see or those not to see."""
+    acme = {
+        record(memory, f"door {number}", scope=Scope(tenant="acme", user=f"user {number}")).id for number in range(20)
+    }
+    for number in range(hidden):
+        record(memory, f"door {number}", scope=Scope(tenant="other", user=f"user {number}"))
+    selection = memory.episodic.select(Scope.any(tenant="acme"))
+    late = record(memory, "door door", scope=Scope(tenant="third")).id  # neither seen nor hidden
+
+    words = memory.episodic.lexical_candidates({"door": 1.0}, selection, limit=50).candidates
+    near = memory.episodic.dense_candidates(memory.embedder.embed_query("door"), selection, limit=50)
+
+    assert {one.id for one in words} == {one.id for one in near} == acme
+    assert late not in acme

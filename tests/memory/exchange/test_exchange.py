@@ -74,19 +74,23 @@ def test_export_import_export_is_byte_identical(opened, source, target):
     assert second.episodic.missing_vectors() == 0
 
 
-@settings(max_examples=12)
-@given(seed=st.integers(0, 10**6), size=st.integers(0, 50))
-def test_any_memory_comes_back_as_it_was(tmp_path_factory, seed, size):
-    folder = tmp_path_factory.mktemp("memories")
-    with (
-        Memory.open(folder / "one", embedder=HashEmbedder(8)) as one,
-        Memory.open(folder / "two", embedder=HashEmbedder(8)) as two,
-    ):
-        fill(one, seed, size)
-        data = exported(one)
-        imported(two, data)
-        assert exported(two) == data
-        assert_same(one, two)
+@pytest.mark.parametrize("examples", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_any_memory_comes_back_as_it_was(tmp_path_factory, examples):
+    @settings(max_examples=examples)
+    @given(seed=st.integers(0, 10**6), size=st.integers(0, 50))
+    def compare(seed, size):
+        folder = tmp_path_factory.mktemp("memories")
+        with (
+            Memory.open(folder / "one", embedder=HashEmbedder(8)) as one,
+            Memory.open(folder / "two", embedder=HashEmbedder(8)) as two,
+        ):
+            fill(one, seed, size)
+            data = exported(one)
+            imported(two, data)
+            assert exported(two) == data
+            assert_same(one, two)
+
+    compare()
 
 
 def test_what_is_there_already_is_recognised(opened):

@@ -204,7 +204,8 @@ def vectors_of(memory: Memory, scope: Scope, corpora: Iterable[str], tenant: str
     wide = Scope.any(tenant=scope.tenant, user=scope.user)
     selection = memory.episodic.select(wide, include_superseded=True)
     near = memory.episodic.dense_candidates(memory.embedder.embed_query("x"), selection, limit=1000)
-    found = list(memory.episodic.vectors([one.row for one in near]).values())
+    contents = memory.episodic.contents([one.row for one in near]).values()
+    found = [vector for _, vector in contents if vector is not None]
     chosen = memory.semantic.select(DocumentFilter(corpus=tuple(corpora), tenant=tenant or None))
     chunks = memory.semantic.dense_candidates(memory.embedder.embed_query("x"), chosen, limit=1000)
     return found + list(memory.semantic.vectors([one.row for one in chunks]).values())

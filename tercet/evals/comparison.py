@@ -1,0 +1,256 @@
+"""Two runs on the same data, question by question: what differs, on which questions, and whether gates hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tercet.errors import ConfigurationError, InputError
+from tercet.evals.measures import parse_measure
+from tercet.evals.statistics import compare, holm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tercet.evals.gate import Gate, GateResult
+    from tercet.evals.records import EvalRun, Outcome
+    from tercet.evals.statistics import Difference
+
+SHOWN_CHANGES = 10
+"""Regressions, and improvements, that are told with their texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One question in both runs, seen through one measure."""
+
+    baseline: float
+    candidate: float
+    before: Outcome
+    outcome: Outcome
+    """Of the candidate."""
+
+    @property
+    def difference(self) -> float:
+        """Candidate minus baseline."""
+        return self.candidate - self.baseline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A candidate against a baseline."""
+
+    baseline: EvalRun
+    candidate: EvalRun
+    measures: tuple[Difference, ...]
+    """Over all questions; p values are adjusted for their number (Holm)."""
+    slices: Mapping[str, Mapping[str, Difference]]
+    """Of the first measure, by slice and its value; p values are adjusted within each slice."""
+    gates: tuple[GateResult, ...]
+    changes: tuple[Change, ...]
+    """Every question by the first measure, the worst regression first."""
+    configuration: Mapping[str, tuple[object, object]]
+    """Settings and versions that differ: baseline's, candidate's. None: it has no such setting."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate failed."""
+        return all(result.passed for result in self.gates)
+
+    @property
+    def main(self) -> Difference:
+        """The first measure, which regressions and slices are told by."""
+        return self.measures[0]
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        """The questions that lost most, the worst first."""
+        return tuple(change for change in self.changes[:SHOWN_CHANGES] if change.difference < 0)
+
+    @property
+    def improvements(self) -> tuple[Change, ...]:
+        """The questions that won most, the best first."""
+        return tuple(change for change in self.changes[: -SHOWN_CHANGES - 1 : -1] if change.difference > 0)
+
+
+def compare_runs(
+    baseline: EvalRun,
+    candidate: EvalRun,
+    *,
+    measures: Sequence[str] = (),
+    gates: Sequence[Gate] = (),
+    strict: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs on the same data.
+
+    Args:
+        baseline: What is there.
+        candidate: What would take its place.
+        measures: Names as runs print them, or another spelling that the measure is known by; all that both runs have by
+            default. The first is the one that regressions and slices are told by.
+        gates: Conditions on differences. Their measures are compared too.
+        strict: Whether an inconclusive gate fails.
+        seed: Of the resampling.
+
+    Raises:
+        InputError: The runs are not on the same data, or lack a measure for each question.
+    """
+    _check_same_data(baseline, candidate)
+    available = _shared_measures(baseline, candidate)
+    asked = [_named(name, available) for name in measures] or list(available)
+    judged = [(gate, _named(gate.measure, available)) for gate in gates]
+    names = list(dict.fromkeys([*asked, *(name for _, name in judged)]))
+    if not names:
+        raise InputError(
+            f"The runs {baseline.name!r} and {candidate.name!r} have no measure in common.",
+            remedy="Make both with the same --measure.",
+        )
+    pairs = {name: _changes(baseline, candidate, name) for name in names}
+    differences = holm(_difference(pairs[name], name, seed) for name in names)
+    by_name = {difference.measure: difference for difference in differences}
+    return Comparison(
+        baseline=baseline,
+        candidate=candidate,
+        measures=tuple(differences),
+        slices=_by_slice(pairs[names[0]], names[0], seed),
+        gates=tuple(replace(gate, measure=name).check(by_name[name], strict=strict) for gate, name in judged),
+        changes=tuple(sorted(pairs[names[0]], key=lambda change: change.difference)),
+        configuration=_configuration(baseline, candidate),
+        warnings=tuple(_warnings(baseline, candidate, names)),
+    )
+
+
+def _check_same_data(baseline: EvalRun, candidate: EvalRun) -> None:
+    ours, theirs = baseline.dataset, candidate.dataset
+    remedy = "Make both runs on the same data: tercet eval run --dataset D --out DIR"
+    if ours.fingerprint != theirs.fingerprint:
+        what = [
+            f"{name} {before!r} and {after!r}"
+            for name, before, after in (
+                ("names", ours.name, theirs.name),
+                ("numbers of documents", ours.documents, theirs.documents),
+                ("numbers of questions", ours.questions, theirs.questions),
+                ("fingerprints", ours.fingerprint[:12], theirs.fingerprint[:12]),
+            )
+            if before != after
+        ]
+        raise InputError(
+            f"The runs {baseline.name!r} and {candidate.name!r} were made on different data ({', '.join(what)}): "
+            "a difference between them would say nothing.",
+            remedy=remedy,
+        )
+    before = {outcome.id for outcome in baseline.outcomes}
+    after = {outcome.id for outcome in candidate.outcomes}
+    if before != after:
+        only = sorted(before ^ after)
+        raise InputError(
+            f"{len(only)} questions, such as {only[0]!r}, are in one of the runs {baseline.name!r} and "
+            f"{candidate.name!r} only.",
+            remedy=remedy,
+        )
+    if not before:
+        raise InputError(f"The runs {baseline.name!r} and {candidate.name!r} have no questions.", remedy=remedy)
+
+
+def _shared_measures(baseline: EvalRun, candidate: EvalRun) -> dict[str, None]:
+    """What is measured question by question in both, in the order of the candidate."""
+    before = {name for outcome in baseline.outcomes for name in outcome.values}
+    after = {name for outcome in candidate.outcomes for name in outcome.values}
+    shown = [*candidate.measures, *sorted(after)]
+    return {name: None for name in dict.fromkeys(shown) if name in before and name in after}
+
+
+def _named(text: str, available: Iterable[str]) -> str:
+    names = list(available)
+    if text in names:
+        return text
+    try:
+        canonical = str(parse_measure(text))
+    except ConfigurationError:
+        canonical = text
+    if canonical in names:
+        return canonical
+    raise InputError(
+        f"There is no measure {text!r} in both runs, question by question.",
+        remedy=f"They have {', '.join(names) or 'none in common'}.",
+    )
+
+
+def _changes(baseline: EvalRun, candidate: EvalRun, name: str) -> list[Change]:
+    """Questions that one of the runs has a value for, in the order of the data set; no value counts as 0."""
+    before = {outcome.id: outcome for outcome in baseline.outcomes}
+    return [
+        Change(
+            baseline=before[outcome.id].values.get(name, 0.0),
+            candidate=outcome.values.get(name, 0.0),
+            before=before[outcome.id],
+            outcome=outcome,
+        )
+        for outcome in candidate.outcomes
+        if name in outcome.values or name in before[outcome.id].values
+    ]
+
+
+def _difference(changes: Iterable[Change], name: str, seed: int) -> Difference:
+    pairs = list(changes)
+    return compare(
+        {change.outcome.id: change.baseline for change in pairs},
+        {change.outcome.id: change.candidate for change in pairs},
+        measure=name,
+        seed=seed,
+    )
+
+
+def _by_slice(changes: Iterable[Change], name: str, seed: int) -> dict[str, dict[str, Difference]]:
+    groups: dict[str, dict[str, list[Change]]] = {}
+    for change in changes:
+        for key, value in change.outcome.slices.items():
+            groups.setdefault(key, {}).setdefault(value, []).append(change)
+    found: dict[str, dict[str, Difference]] = {}
+    for key, by_value in groups.items():
+        ordered = sorted(by_value, key=lambda value: (-len(by_value[value]), value))
+        differences = holm(_difference(by_value[value], name, seed) for value in ordered)
+        found[key] = dict(zip(ordered, differences, strict=True))
+    return found
+
+
+def _configuration(baseline: EvalRun, candidate: EvalRun) -> dict[str, tuple[object, object]]:
+    before, after = (
+        {**flattened(run.configuration), **{f"version of {name}": value for name, value in run.versions.items()}}
+        for run in (baseline, candidate)
+    )
+    return {
+        key: (before.get(key), after.get(key))
+        for key in dict.fromkeys([*after, *before])
+        if before.get(key) != after.get(key)
+    }
+
+
+def flattened(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Settings of settings under dotted names.
+
+    Example:
+        >>> flattened({"chunking": {"tokens": 256}, "seed": 0})
+        {'chunking.tokens': 256, 'seed': 0}
+    """
+    flat: dict[str, object] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _warnings(baseline: EvalRun, candidate: EvalRun, names: Sequence[str]) -> Iterable[str]:
+    for role, run in (("baseline", baseline), ("candidate", candidate)):
+        failed = [outcome.id for outcome in run.outcomes if outcome.error]
+        if failed:
+            yield f"{len(failed)} questions failed in the {role} and count as 0, such as {failed[0]!r}."
+    before = {outcome.id: outcome for outcome in baseline.outcomes}
+    for name in names:
+        lone = [one.id for one in candidate.outcomes if (name in one.values) != (name in before[one.id].values)]
+        if lone:
+            yield f"{len(lone)} questions have {name} in one run only, such as {lone[0]!r}; the other counts as 0."
