@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ from anthropic import (
     APITimeoutError,
     AsyncAnthropic,
     AsyncStream,
+    DefaultAsyncHttpxClient,
     transform_schema,
 )
 
@@ -38,6 +40,7 @@ from tercet.models.chat_records import Completed
 from tercet.models.model_requests import check_model_requests
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator
 
     from tercet.models.chat_records import ChatEvent, ChatRequest, ChatResponse
@@ -45,6 +48,12 @@ if TYPE_CHECKING:
 _BROKEN = (AnthropicError, httpx2.HTTPError, httpx2.StreamError, OSError)
 _REQUEST_ERRORS = (*_BROKEN, TypeError, ValueError)
 """TypeError: no key was found; ValueError: something cannot be written as JSON in UTF-8."""
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Reading them takes longer than all the rest of making a client."""
+    return httpx2.create_ssl_context()
 
 
 class AnthropicModel:
@@ -207,6 +216,7 @@ class AnthropicModel:
                 max_retries=0,
                 timeout=httpx2.Timeout(self._timeout, connect=self._connect),
                 open_telemetry=False,
+                http_client=DefaultAsyncHttpxClient(verify=_certificates()),
             )
         except (AnthropicError, ValueError, OSError) as error:
             raise CredentialsError(

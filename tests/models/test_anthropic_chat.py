@@ -144,6 +144,7 @@ def test_the_same_request_sends_the_same_bytes_also_after_json(service, open_cla
     assert json.loads(streamed) == {**json.loads(first), "stream": True}
 
 
+@settings(max_examples=40)
 @given(some.requests)
 def test_a_request_read_back_from_json_makes_the_same_body(request: ChatRequest) -> None:
     """S2.74: replay asks byte for byte what was asked."""
@@ -227,8 +228,9 @@ def test_cited_text_goes_back_with_its_citation_as_long_as_the_source_is_there(s
 
 def test_reasoning_goes_back_unchanged_and_the_service_would_notice(service, open_claude) -> None:
     redacted = {"type": "redacted_thinking", "data": "b3BhcXVl"}
-    service.reply(Reply(content=[thinking("Hm.\n "), redacted, text_block("Yes.")]), Reply())
+    service.reply(*[Reply(content=[thinking("Hm.\n "), redacted, text_block("Yes.")])] * 2, Reply())
     got = respond(open_claude())
+    assert stream(open_claude())[-1].response.parts == got.parts
     respond(open_claude(), ChatRequest(messages=(*HELLO.messages, got.message, said("Sure?"))))
 
     assert got.parts[:2] == (

@@ -375,6 +375,41 @@ def test_after_every_single_event_the_cost_is_known_and_only_the_last_completes_
         assert assembly.usage == expected
 
 
+@settings(max_examples=40)
+@given(
+    status=st.integers(200, 599).filter(lambda status: status not in (204, 304)),  # those have no body
+    kind=st.sampled_from(
+        ["application/json", "text/event-stream", "text/html", "", "application/json; charset=utf-16"]
+    ),
+    body=st.binary(max_size=60) | some.values.map(lambda value: json.dumps(value).encode()),
+    wait=some.texts,
+)
+def test_whatever_comes_back_is_a_typed_failure(service, open_claude, status, kind, body, wait) -> None:
+    """S1.05: garbage at the edge of the network, through the real client."""
+    headers = {"retry-after": wait.encode("ascii", "ignore").decode().translate({ord(end): None for end in "\r\n"})}
+    service.reply(*[Raw(status=status, content_type=kind, body=body, headers=headers)] * 2)
+
+    for ask in (respond, stream):
+        with pytest.raises(ModelError) as raised:
+            ask(open_claude())
+        assert raised.value.usage == Usage()
+
+
+@settings(max_examples=60)
+@given(place=st.integers(0, len(BODY) - 1), byte=st.integers(0, 255))
+def test_a_stream_with_a_wrong_byte_is_an_answer_or_a_typed_failure(service, open_claude, place, byte) -> None:
+    """S1.05: no untyped exception, no hang."""
+    changed = BODY[:place] + bytes([byte]) + BODY[place + 1 :]
+    service.reply(Raw(body=changed, content_type="text/event-stream"))
+    told = []
+    try:
+        stream(open_claude(), told=told)
+    except ModelError:
+        assert not any(isinstance(event, Completed) for event in told)
+    else:
+        assert isinstance(told[-1], Completed)
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=3))
 def test_events_out_of_order_are_refused_or_leave_all_words_in_place(swaps) -> None:
     events = [json.loads(line[6:]) for line in BODY.decode().splitlines() if line.startswith("data: ")]

@@ -170,3 +170,7 @@ def test_a_reply_may_only_cite_what_the_request_holds() -> None:
     for request in (GOOD, GOOD | {"messages": [blocks(SOURCE)]}):
         with pytest.raises(ValueError, match="search result 0"):
             message_of(reply, request, 1)
+    with AnthropicServer([reply]) as server, httpx2.Client() as client:
+        headers = {"authorization": "Bearer k", "anthropic-version": "2026-10-21"}
+        told = client.post(f"{server.url}/v1/messages", json=GOOD, headers=headers)
+        assert (told.status_code, "search result 0" in told.text) == (500, True)
