@@ -8,7 +8,6 @@ import math
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
-from weakref import WeakKeyDictionary
 
 import httpx2
 from anthropic import (
@@ -101,7 +100,7 @@ class AnthropicModel:
         self._timeout, self._connect, self._silence = timeout, connect_timeout, silence_timeout
         self._cache_ttl = cache_ttl
         self._lock = threading.Lock()
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncAnthropic] = WeakKeyDictionary()
+        self._clients: dict[asyncio.AbstractEventLoop, AsyncAnthropic] = {}
         client = self._new_client()
         self._unused: AsyncAnthropic | None = client  # for the first event loop that asks
         if client.api_key is None and client.auth_token is None and client.credentials is None:
@@ -204,6 +203,8 @@ class AnthropicModel:
         loop = asyncio.get_running_loop()
         with self._lock:
             if loop not in self._clients:
+                # Nobody can close the connections of a closed loop any more; they go with the last reference to them.
+                self._clients = {one: client for one, client in self._clients.items() if not one.is_closed()}
                 first, self._unused = self._unused, None
                 self._clients[loop] = first or self._new_client()
             return self._clients[loop]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import math
+import weakref
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -370,6 +372,23 @@ def test_a_cancelled_request_leaves_no_connection_and_the_model_usable(service, 
             return (await model.respond(HELLO)).text
 
     assert asyncio.run(talk()) == "Hello."
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the connections that nobody closes here
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_event_loops_that_were_left_without_closing_are_not_kept(service, open_claude) -> None:
+    service.reply(*[Reply()] * 5)
+    model, loops = open_claude(), []
+
+    async def ask() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await model.respond(HELLO)
+
+    for _ in range(5):
+        asyncio.run(ask())
+    gc.collect()
+
+    assert [loop() for loop in loops[:4]] == [None] * 4
 
 
 @settings(max_examples=30)
