@@ -128,17 +128,17 @@ def _retracted(known: Mapping[int, Fact], active: Iterable[Event], groups: Mappi
 
 def _supersede(known: Mapping[int, Fact], active: Iterable[Event], states: dict[int, tuple[State, int | None]]) -> None:
     """Add what is superseded, explicitly or by a later fact about the same subject, to what is retracted."""
-    retracted = set(states)
+    standing = {row: fact for row, fact in known.items() if row not in states}
     named: dict[int, Fact] = {}
     for event in active:
-        if event.kind == "superseded" and event.other in known and event.other not in retracted:
-            by = known[event.other]
+        if event.kind == "superseded" and event.other is not None and event.other in standing:
+            by = standing[event.other]
             named[event.row] = max(named.get(event.row, by), by, key=_when)
     for row, by in named.items():
         states.setdefault(row, (State.SUPERSEDED, by.row))
     chains: dict[tuple[int, str], list[Fact]] = defaultdict(list)
-    for fact in known.values():
-        if fact.subject and fact.row not in retracted:
+    for fact in standing.values():
+        if fact.subject:
             chains[fact.scope, fact.subject].append(fact)
     for chain in chains.values():
         last = max(chain, key=_when)
