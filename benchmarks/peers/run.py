@@ -24,7 +24,7 @@ is the largest sum of resident memory of the worker and all its children, looked
     *Source found*: the record that a query was made from is among its ten hits. A search is asked 100 queries, fewer
     when they take longer than ``--seconds`` together (at least 10).
 ``quality``
-    nDCG@10 (ir-measures) of each peer's default retriever, which is dense, against Tercet's default, which is hybrid.
+    nDCG@10 of each peer's default retriever, which is dense, against Tercet's default, which is hybrid.
     A document counts as its best chunk, from 50 chunks in every system. Vectors of equal texts from the same weights
     are computed once and kept below ``--environments``; txtai reads 512 tokens where the others read 256, and keeps
     its own.
@@ -155,10 +155,12 @@ def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Fact
     import numpy as np
 
     sys.path.append(str(Path(__file__).resolve().parents[1]))
-    from retrieval_quality import interval, ndcg  # needs the test requirements
+    from retrieval_quality import interval  # needs the test requirements
 
     from tercet.evals.datasets import load_beir
+    from tercet.evals.measures import parse_measure
 
+    measure = parse_measure("nDCG@10")
     facts: Facts = {"interval": f"95 % percentile bootstrap over queries, {RESAMPLES} resamples, paired", "sets": {}}
     for name in options.sets:
         dataset = load_beir(options.data / name)
@@ -175,7 +177,8 @@ def quality(options: argparse.Namespace, workers: Workers, folder: Path) -> Fact
                     key: {uri: 1.0 / rank for rank, uri in enumerate(uris[:10], start=1)}
                     for key, uris in said.pop("run").items()
                 }
-                values[system] = ndcg(dataset, run)
+                found = measure.per_query(dataset.qrels, run)
+                values[system] = np.array([found[query] for query in dataset.queries])
                 said["nDCG@10"] = interval(values[system], picks)
             rows[system] = said
         for system in values.keys() - {"tercet"} if "tercet" in values else ():
