@@ -21,7 +21,7 @@ from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
 from tercet.memory.vectorizing import Vectorizer
 from tercet.memory.writing import SemanticWriter
-from tercet.models.lexical import TermCounts, bucket_length, term_id
+from tercet.models.lexical import bucket_length, term_id
 from tercet.records import Chunk, DocumentFilter, Progress
 
 if TYPE_CHECKING:
@@ -443,7 +443,7 @@ def _stored(values: Sequence[Any]) -> StoredChunk:
             start=start,
             end=end,
             title=title,
-            heading_path=tuple(json.loads(path)),
+            heading_path=tuple(json.loads(path)) if path != "[]" else (),
             kind=kind,
             lead=lead,
             anchor=anchor,
@@ -456,9 +456,9 @@ def _stored(values: Sequence[Any]) -> StoredChunk:
         version=corpus_version,
         tenant=tenant,
         title=document_title,
-        metadata=json.loads(metadata),
+        metadata=json.loads(metadata) if metadata != "{}" else {},
         trust=trust,
-        terms=TermCounts.from_bytes(terms),
+        packed_terms=terms,
         url=url or "",
         average_length=bucket_length(length_bucket or 0),
     )
