@@ -5,6 +5,7 @@
     │   ├── EmbedderUnavailableError  no weights could be resolved, or the library is missing
     │   ├── EmbedderMismatchError     the folder holds vectors of another model
     │   ├── CounterUnavailableError   the ranks or the service of a token counter are out of reach
+    │   ├── CredentialsError          no key for a hosted model
     │   └── EngineUnavailableError    no embedded vector engine for this platform
     ├── InputError                    data the caller gave us
     │   ├── SourceError               a file or folder that cannot be ingested as named
@@ -32,15 +33,36 @@
     │   ├── DiskFullError             too little free space to write safely
     │   ├── EmbeddingCacheError       a file of cached vectors that is damaged, or cannot be used
     │   └── ForkedProcessError        an engine handle was used in a forked child
+    ├── ModelError                    a chat model gave no whole answer; it says what was spent all the same
+    │   ├── ModelUnavailableError     out of reach, too slow, overloaded or broken
+    │   ├── RateLimitedError          too many requests or tokens for now
+    │   ├── RequestRefusedError       the service does not take this request, key or model
+    │   ├── ModelRefusalError         the model declines to answer
+    │   ├── IncompleteResponseError   an answer that did not come to its end
+    │   ├── ContextWindowError        more tokens than the model can hold
+    │   ├── MalformedResponseError    an answer that is not what the service documents
+    │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
     └── VectorError                   a vector or point that the index must not accept
 
-Branches follow who can act: who configured, who gave the data, who runs the machine.
+Branches follow who can act: who configured, who gave the data, who runs the machine, who answers.
 A message names the thing and the reason; the remedy is an attribute of its own, and part of ``str(error)``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
+
+    from tercet.records import Usage
+
+    class _ModelErrorDetails(TypedDict, total=False):
+        usage: Usage | None
+        request_id: str | None
+        retryable: bool
+        retry_after: float | None
+        remedy: str
 
 
 class TercetError(Exception):
@@ -71,6 +93,10 @@ class EmbedderMismatchError(ConfigurationError):
 
 class CounterUnavailableError(ConfigurationError):
     """A token counter cannot count: its ranks or its service are out of reach."""
+
+
+class CredentialsError(ConfigurationError):
+    """A hosted model was chosen and there is no key to reach it with."""
 
 
 class EngineUnavailableError(ConfigurationError):
@@ -234,6 +260,102 @@ class EmbeddingCacheError(StoreError):
 
 class ForkedProcessError(StoreError):
     """An engine handle opened in a parent process was used in a forked child."""
+
+
+class ModelError(TercetError):
+    """A chat model gave no whole answer.
+
+    Args:
+        message: What happened, to which model, and why.
+        usage: What this attempt spent although it failed, as far as the service said.
+        request_id: By which the service finds the request again.
+        retryable: Whether the same request may succeed later.
+        retry_after: Seconds after which the service wants to be asked again; None: it does not say.
+        remedy: What to do next.
+
+    Attributes:
+        failed_usage: Of the attempts that failed before this one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        usage: Usage | None = None,
+        request_id: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        remedy: str = "",
+    ) -> None:
+        from tercet.records import Usage  # records imports this module
+
+        super().__init__(message, remedy=remedy)
+        self.usage = usage or Usage()
+        self.failed_usage = Usage()
+        self.request_id = request_id
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    @property
+    def total_usage(self) -> Usage:
+        """Of this attempt and those that failed before it."""
+        return self.usage + self.failed_usage
+
+
+class ModelUnavailableError(ModelError):
+    """The service is out of reach, too slow, overloaded or broken."""
+
+
+class RateLimitedError(ModelError):
+    """The service takes no more requests or tokens for now."""
+
+
+class RequestRefusedError(ModelError):
+    """The service does not take this request: its form, its size, the key, the account or the model."""
+
+
+class ModelRefusalError(ModelError):
+    """The model declines to answer.
+
+    Args:
+        message: What happened.
+        category: The kind of harm that the service names; empty: none.
+        details: The rest, as for ``ModelError``.
+    """
+
+    def __init__(self, message: str, *, category: str = "", **details: Unpack[_ModelErrorDetails]) -> None:
+        super().__init__(message, **details)
+        self.category = category
+
+
+class IncompleteResponseError(ModelError):
+    """An answer that did not come to its end; what there is of it is no answer.
+
+    Args:
+        message: What happened.
+        reason: ``"max_tokens"``, ``"cut"``, or the stop reason that the service gave.
+        partial_text: The text so far, for people and logs.
+        details: The rest, as for ``ModelError``.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, partial_text: str = "", **details: Unpack[_ModelErrorDetails]
+    ) -> None:
+        super().__init__(message, **details)
+        self.reason = reason
+        self.partial_text = partial_text
+
+
+class ContextWindowError(ModelError):
+    """The request, or the request with its answer, has more tokens than the model can hold."""
+
+
+class MalformedResponseError(ModelError):
+    """The service answered with something else than it documents."""
+
+
+class ModelRequestsForbiddenError(ModelError):
+    """Requests to hosted models are switched off in this process; nothing was sent."""
 
 
 class VectorError(TercetError):

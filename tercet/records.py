@@ -257,6 +257,35 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that a model spent, as its service counts them.
+
+    Example:
+        >>> Usage(input_tokens=90, cache_read_tokens=80) + Usage(output_tokens=7)
+        Usage(input_tokens=90, cache_read_tokens=80, cache_write_tokens=0, output_tokens=7, reasoning_tokens=0)
+    """
+
+    input_tokens: int = 0
+    """All of the input, what a prompt cache gave or took included."""
+    cache_read_tokens: int = 0
+    """Of the input: read from a prompt cache."""
+    cache_write_tokens: int = 0
+    """Of the input: written to one."""
+    output_tokens: int = 0
+    """All of the output."""
+    reasoning_tokens: int = 0
+    """Of the output: reasoning."""
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(**{part.name: getattr(self, part.name) + getattr(other, part.name) for part in fields(self)})
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
     """A pointer from a hit back to the span of the document it quotes."""
 

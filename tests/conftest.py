@@ -16,12 +16,20 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
+from tercet.models.model_requests import allow_model_requests
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Child processes inherit these; set before anything can import a hub client.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+for _name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+    del os.environ[_name]  # nor may a key of whoever runs the tests be used or sent
+
+# No test asks a hosted model by accident. The fixtures that start a stand-in for a service on 127.0.0.1 lift this as
+# long as they last, and `_no_network` below still holds then.
+allow_model_requests(False)
 
 settings.register_profile(
     "tercet", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -36,6 +36,8 @@ def loaded_by(code: str) -> str:
         pytest.param("import tercet", id="package"),
         pytest.param("from tercet import Scope, Document, DocumentFilter, RetrievalConfig", id="records"),
         pytest.param("import tercet; tercet.__version__; dir(tercet)", id="version"),
+        pytest.param("from tercet.models.chat import resolve_model; resolve_model('extractive')", id="offline model"),
+        pytest.param("from tercet.testing import AnthropicServer, FunctionModel, ScriptedModel", id="models for tests"),
     ],
 )
 def test_light_names_load_no_heavy_library(code: str) -> None:

@@ -255,6 +255,8 @@ def _losses(found: EvalRun) -> dict[str, int]:
 
 
 def _print_run(found: EvalRun, out: Path) -> None:
+    from tercet.evals.wording import LOSSES
+
     document = run_document(found, out)
     typer.echo(printable(f"{found.name}: {counted(len(found.outcomes), 'question')} of {found.dataset.name}"))
     width = max(map(len, found.measures), default=0)
@@ -262,7 +264,8 @@ def _print_run(found: EvalRun, out: Path) -> None:
         typer.echo(f"  {name:<{width}}  {one.mean:.4f}  [{one.low:.4f}, {one.high:.4f}]  n={one.count:,}")
     losses = {name: count for name, count in document["losses"].items() if count and name != "none"}
     if losses:
-        typer.echo("Evidence lost: " + ", ".join(f"{name} {counted(n, 'question')}" for name, n in losses.items()))
+        lost = (f"{counted(count, 'question')} {LOSSES[name]}" for name, count in losses.items())
+        typer.echo(f"Evidence lost: {'; '.join(lost)}")
     for failure in document["failed"]:
         typer.echo(printable(f"  failed {failure['id']}: {failure['error']}"))
     for warning in found.warnings:

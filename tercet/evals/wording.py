@@ -17,6 +17,13 @@ MISSING = "\N{EN DASH}"
 """What a table shows where there is no value."""
 VERDICTS = {"candidate": "better", "baseline": "worse", "no difference": "no difference shown"}
 """What a comparison says of the candidate, in a word."""
+LOSSES = {
+    "none": "not lost",
+    "compression": "a candidate, but cut out of the context",
+    "read": "stored, but not among a context's candidates",
+    "write": "not stored",
+}
+"""What became of a question's evidence."""
 
 
 def clean(text: str) -> str:

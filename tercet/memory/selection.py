@@ -46,7 +46,11 @@ def day_number(day: date) -> int:
 
 
 def resolve(connection: Connection, where: DocumentFilter) -> Selection:
-    """Find the corpora and documents that a filter allows."""
+    """Find the corpora and documents that a filter allows.
+
+    The index need not check corpora where it could find no others. One that is made meanwhile is told by the database,
+    where ``SemanticMemory`` looks at the rows that were found.
+    """
     sqlite = connection.dialect.name == "sqlite"
     query = _CORPORA.format(false="0" if sqlite else "false", tenant="?" if sqlite else "%s")
     found = connection.exec_driver_sql(query, (where.tenant or "",)).all()

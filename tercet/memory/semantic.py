@@ -47,16 +47,18 @@ EXACT_BELOW = 20_000
 """Chunks up to which dense search compares full vectors: quantization saves nothing worth having there."""
 REMEMBERED_ROWS = 1_000_000
 READ_AHEAD = 200_000
-"""Chunks up to which the first search reads all ids at once, from their index: 0.1 s, and no look-up ever after."""
+"""Chunks up to which the first search reads all ids at once, from indexes: 0.1 s, and no look-up ever after."""
 
 # As text, because every search asks, and building a statement costs more than running it. Where rows are named, the
 # state is compared as an expression, which no index serves: given more than ten rows, SQLite would go by the index of
 # states, through every live version.
-_ALL_CHUNK_IDS = "SELECT id, chunk_id FROM chunks"
-_CHUNK_IDS = "SELECT id, chunk_id FROM chunks WHERE id IN ({})"
+_OF_CORPUS = (
+    " FROM chunks JOIN versions ON versions.id = version_id JOIN documents ON documents.id = versions.document_id"
+)
+_ALL_CHUNKS = "SELECT chunks.id, chunk_id, corpus_id" + _OF_CORPUS
+_SOME_CHUNKS = _ALL_CHUNKS + " WHERE chunks.id IN ({})"
 _LIVE_CHUNKS = (
-    "SELECT chunks.id, chunk_id, embedded FROM chunks JOIN versions ON versions.id = version_id"
-    " WHERE chunks.id IN ({}) AND state || '' = 'live'"
+    "SELECT chunks.id, chunk_id, corpus_id, embedded" + _OF_CORPUS + " WHERE chunks.id IN ({}) AND state || '' = 'live'"
 )
 _FREQUENCIES = (
     "SELECT term, sum(count) FROM frequencies WHERE corpus_id IN ({corpora}) AND term IN ({terms}) GROUP BY term"
@@ -101,7 +103,7 @@ class SemanticMemory:
         self._embedder = embedder
         self._fingerprint = fingerprint
         self._claim = claim
-        self._settled_rows: dict[int, tuple[str, bool]] = {}
+        self._settled_rows: dict[int, tuple[str, int, bool]] = {}
         self._writer = SemanticWriter(database, index=index, lexical=lexical, fingerprint=fingerprint, workers=workers)
         self._vectorizer = Vectorizer(
             database,
@@ -178,34 +180,49 @@ class SemanticMemory:
             return {int(term): int(count) for term, count in connection.exec_driver_sql(query)}
 
     def _live(self, nearest: Callable[[int], list[Neighbor]], limit: int, selection: Selection) -> list[Candidate]:
-        """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included."""
+        """Ask for ever more neighbours until ``limit`` live ones are certain, ties at the end included.
+
+        The index is not asked about corpora where all of them were visible, so one that was made since the selection
+        is told here, by what the database says of each row.
+        """
         count = limit + (TIED if selection.settled else SLACK)
+        visible = frozenset(corpus.id for corpus in selection.corpora)
         while True:
             found = nearest(count)
             rows = self._live_rows(selection, [neighbor.id for neighbor in found])
-            ordered = sorted([(-score, *rows[row], row) for row, score in found if row in rows])
+            ordered = sorted(
+                [
+                    (-score, place[0], row, place[2])
+                    for row, score in found
+                    if (place := rows.get(row)) is not None and place[1] in visible
+                ]
+            )
             exhausted = len(found) < count
             if exhausted or (len(ordered) > limit and -ordered[limit - 1][0] > found[-1].score):
-                best = [(row, chunk_id, -score, embedded) for score, chunk_id, embedded, row in ordered[:limit]]
+                best = [(row, chunk_id, -score, embedded) for score, chunk_id, row, embedded in ordered[:limit]]
                 return list(map(_candidate, best))
             count *= 4
 
-    def _live_rows(self, selection: Selection, rows: Sequence[int]) -> Mapping[int, tuple[str, bool]]:
-        """Chunk id, and whether its vector is in the index, of the rows that are live.
+    def _live_rows(self, selection: Selection, rows: Sequence[int]) -> Mapping[int, tuple[str, int, bool]]:
+        """Chunk id, corpus, and whether its vector is in the index, of the rows that are live.
 
-        While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id for
-        ever, so rows seen before need no look. Should a write begin meanwhile, ``load`` leaves out what is not live.
+        While nothing is unfinished, what is in the index is live and has its vector, and a row keeps its chunk id and
+        its corpus for ever, so rows seen before need no look. Should a write begin meanwhile, ``load`` leaves out what
+        is not live.
         """
         if not selection.settled:
-            return {row: (chunk_id, bool(embedded)) for row, chunk_id, embedded in self._read_rows(_LIVE_CHUNKS, rows)}
+            live = self._read_rows(_LIVE_CHUNKS, rows)
+            return {row: (chunk_id, corpus, bool(embedded)) for row, chunk_id, corpus, embedded in live}
         if len(self._settled_rows) > REMEMBERED_ROWS:
             self._settled_rows = {}
         known = self._settled_rows
         if not known and selection.chunks <= READ_AHEAD:
             with self._database.read() as connection:
-                known.update((row, (chunk_id, True)) for row, chunk_id in connection.exec_driver_sql(_ALL_CHUNK_IDS))
+                every = connection.exec_driver_sql(_ALL_CHUNKS)
+                known.update((row, (chunk_id, corpus, True)) for row, chunk_id, corpus in every)
         unknown = [row for row in rows if row not in known]
-        known.update((row, (chunk_id, True)) for row, chunk_id in self._read_rows(_CHUNK_IDS, unknown))
+        read = self._read_rows(_SOME_CHUNKS, unknown)
+        known.update((row, (chunk_id, corpus, True)) for row, chunk_id, corpus in read)
         return known
 
     def _read_rows(self, query: str, rows: Sequence[int]) -> list[Row[*tuple[Any, ...]]]:

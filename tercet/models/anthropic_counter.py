@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from tercet.errors import ConfigurationError, CounterUnavailableError
+from tercet.models.model_requests import check_model_requests
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
@@ -46,6 +47,7 @@ class AnthropicTokenCounter:
 
         Raises:
             CounterUnavailableError: The service cannot be reached, or refuses.
+            ModelRequestsForbiddenError: Requests to hosted models are switched off.
         """
         if not text:
             return 0
@@ -62,6 +64,7 @@ class AnthropicTokenCounter:
         return tokens
 
     def _ask(self, text: str) -> int:
+        check_model_requests(self.name)
         from anthropic import AnthropicError
 
         sent = text if text.strip() else text + "."  # a message of white space alone is refused

@@ -44,7 +44,7 @@ def test_a_failed_gate_exits_1_and_everything_is_written(runs: Run, tmp_path: Pa
 
 def test_strict_fails_what_the_questions_cannot_decide(runs: Run, tmp_path: Path) -> None:
     write_run(tmp_path / "noisy", made_run("noisy", seed=8))
-    words = ("eval", "compare", "before", "noisy", "--gate", "nDCG@10>=0.0")
+    words = ("eval", "compare", "before", "noisy", "--gate", "nDCG@10>=-0.2")
 
     assert runs(*words).code == 0
     assert runs(*words, "--strict").code == 1
@@ -91,7 +91,7 @@ def test_gate_reads_the_repository_stores_a_baseline_and_tells_the_job(runs: Run
     same = runs("eval", "gate", "before")
     failed = runs("eval", "gate", "after", "--summary", "summary.md", "--out", "found", "--json")
 
-    assert_documented("eval-gate", failed.json)
+    assert_documented("eval-compare", failed.json)
     assert_documented("eval-gate-accept", accepted.json)
     assert (accepted.code, same.code, failed.code) == (0, 0, 1)
     assert "nDCG@10>=-0.01 passed" in same.out

@@ -65,7 +65,7 @@ runs = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(run=runs)
 def test_any_run_comes_back_as_it_was(tmp_path: Path, run: EvalRun) -> None:
     write_run(tmp_path / "run", run)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tercet.errors import EmbedderMismatchError, InputError, MemoryLockedError
 from tercet.memory.database import versions
 from tercet.memory.health import check, status
 from tercet.memory.memory import Memory
-from tercet.memory.semantic import _LIVE_CHUNKS, _LOAD
+from tercet.memory.semantic import _LIVE_CHUNKS, _LOAD, _SOME_CHUNKS
 from tercet.memory.stored import FurtherParts, NewVersion, Part
 from tercet.records import DocumentFilter
 from tercet.settings import ChunkingConfig
@@ -143,6 +144,42 @@ def test_filters_hold_in_both_legs_and_return_as_many_as_exist(memory: Memory, d
     assert numbers(as_of=date(2026, 6, 1), corpus=("docs",)) == set("012345789")
     assert numbers(equals={"tags": "nothing"}) == set()
     assert numbers(corpus=("no such",)) == set()
+
+
+@pytest.mark.parametrize(("settled", "seen_before"), [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize("filters", [{}, {"ranges": {"number": (1, None)}}, {"paths": ("guide/[1-9].md",)}])
+def test_a_corpus_made_between_selecting_and_searching_stays_with_its_tenant(
+    memory: Memory, docs: int, filters: dict[str, Any], settled: bool, seen_before: bool
+) -> None:
+    put = [
+        new_version(memory, docs, f"guide/{number}.md", [f"common words {number}"], metadata={"number": number})
+        for number in range(5)
+    ]
+    memory.semantic.put(put)
+    memory.semantic.embed_missing()
+    if not settled:
+        memory.semantic.put([new_version(memory, docs, "late", ["other words"])])
+    selection = memory.semantic.select(DocumentFilter(tenant="acme", **filters))
+    assert selection.settled == settled
+
+    theirs = memory.ledger.corpus("docs", tenant="other")
+    secrets = [
+        new_version(memory, theirs, f"guide/9{number}.md", ["common words"], metadata={"number": 5})
+        for number in range(80)
+    ]
+    memory.semantic.put(secrets)
+    memory.semantic.embed_missing()
+    query = memory.embedder.embed_query("common words")
+    if seen_before:
+        everything = memory.semantic.select(DocumentFilter(tenant="other"))
+        assert len(memory.semantic.dense_candidates(query, everything, limit=85)) == 85
+    words = memory.semantic.lexical_candidates({"common": 1}, selection, limit=4).candidates
+    near = memory.semantic.dense_candidates(query, selection, limit=4)
+
+    for found in (words, near):
+        loaded = memory.semantic.load([candidate.row for candidate in found])
+        assert {stored.tenant for stored in loaded.values()} == {""}
+        assert len(loaded) == 4
 
 
 def test_a_filter_without_values_is_refused(memory: Memory) -> None:
@@ -379,7 +416,7 @@ def test_a_version_whose_parts_break_off_never_becomes_live(memory: Memory, docs
     assert check(memory) == []
 
 
-@pytest.mark.parametrize("query", [_LOAD, _LIVE_CHUNKS], ids=["load", "live"])
+@pytest.mark.parametrize("query", [_LOAD, _LIVE_CHUNKS, _SOME_CHUNKS], ids=["load", "live", "some"])
 def test_chunks_are_read_by_their_rows_and_not_through_all_documents(folder_memory: Memory, query: str) -> None:
     rows = ",".join(map(str, range(200)))
     with folder_memory.database.read() as connection:

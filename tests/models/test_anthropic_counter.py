@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anthropic import Anthropic
 
-from tercet.errors import ConfigurationError, CounterUnavailableError
+from tercet.errors import ConfigurationError, CounterUnavailableError, ModelRequestsForbiddenError
 from tercet.models.anthropic_counter import AnthropicTokenCounter
 from tercet.models.counters import RunningCount, ScaledCounter, calibrate, resolve_counter
+from tercet.models.model_requests import allow_model_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[CountServer]:
-    with CountServer() as server:
+    with CountServer() as server, allow_model_requests(True):
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -115,10 +116,20 @@ def test_no_key_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch, tmp_
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(CounterUnavailableError, match="ANTHROPIC_API_KEY"):
+    with allow_model_requests(True), pytest.raises(CounterUnavailableError, match="ANTHROPIC_API_KEY"):
         resolve_counter("anthropic:some-model").count("four")
     with pytest.raises(ConfigurationError, match="name"):
         AnthropicTokenCounter("")
+
+
+def test_nothing_is_counted_by_the_service_while_requests_are_switched_off(
+    server: CountServer, client: Anthropic
+) -> None:
+    counter = AnthropicTokenCounter("some-model", client=client)
+    with allow_model_requests(False), pytest.raises(ModelRequestsForbiddenError, match="some-model"):
+        counter.count("four")
+
+    assert server.asked == []
 
 
 def test_another_counter_is_calibrated_with_the_service(client: Anthropic) -> None:

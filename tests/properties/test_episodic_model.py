@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from qdrant_client import QdrantClient
@@ -97,9 +97,12 @@ class Model:
                     if one is said or (same(one, said) and one.time <= event.effective):
                         states[one.id] = (State.RETRACTED, "")
         retracted = set(states)
-        for event in alive:
-            if event.kind == "superseded" and event.other not in retracted:
-                states.setdefault(event.target, (State.SUPERSEDED, str(event.other)))
+        for one in records:
+            named = [event.other for event in alive if event.kind == "superseded" and event.target == one.id]
+            standing = [other for other in records if other.id in named and other.id not in retracted]
+            if standing:
+                last = max(standing, key=lambda other: (other.time, other.id))
+                states.setdefault(one.id, (State.SUPERSEDED, last.id))
         for one in records:
             later = [
                 other
@@ -341,6 +344,14 @@ def test_by_url(postgres_url: str, examples: int) -> None:
 
 said = st.tuples(st.sampled_from(TEXTS), st.sampled_from(SUBJECTS), st.integers(0, 4))
 """Text, subject and day of a dated fact."""
+TEA = [
+    ("Ada likes tea.", "", 2),
+    ("Ada likes tea", "home", 3),
+    ("Ada likes jam", "home", 1),
+    ("Ada likes tea", "home", 0),
+    ("Ada likes tea", "tea", 1),
+]
+"""Two of these supersede the first one in the example: which is named must not depend on which was said first."""
 change = st.tuples(st.sampled_from(["retract", "supersede"]), st.integers(0, 7), st.integers(0, 7), st.integers(-1, 5))
 
 
@@ -367,15 +378,15 @@ def test_any_order_of_arrival_gives_the_same_state(shared, examples: int) -> Non
     @given(
         facts=st.lists(said, min_size=2, max_size=7, unique=True),
         changes=st.lists(change, max_size=3),
-        data=st.data(),
+        order=st.permutations(range(10)),
     )
-    def compare(facts, changes, data):
+    @example(facts=TEA, changes=[("supersede", 0, 3, 0), ("supersede", 0, 2, 0)], order=[0, 1, 2, 3, 4, 6, 5, 7, 8, 9])
+    def compare(facts, changes, order):
         changes = [(name, one % len(facts), other % len(facts), day) for name, one, other, day in changes]
         changes = [one for one in changes if one[0] == "retract" or one[1] < one[2]]  # no circles: those are refused
         operations = [("record", number) for number in range(len(facts))] + [("change", n) for n in range(len(changes))]
         in_order = apply(shared, facts, changes, operations)
-        permutation = data.draw(st.permutations(operations))
-        shuffled = apply(shared, facts, changes, permutation)
+        shuffled = apply(shared, facts, changes, [operations[place] for place in order if place < len(operations)])
 
         assert shuffled == in_order
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from tercet.evals.report.charts import difference_bar, waterfall
 from tercet.evals.report.markup import Cell, card, details, element, grid, page, section, table
 from tercet.evals.report.questions import cards, change_card
-from tercet.evals.report.run_page import LOSSES, curve_card
+from tercet.evals.report.run_page import curve_card
 from tercet.evals.summary import gate_word, setting
 from tercet.evals.wording import (
+    LOSSES,
     VERDICTS,
     conclusion,
     detectable_words,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tercet.evals.statistics import Difference
 
 LISTED_QUESTIONS = 1000
-_WORDS = {**VERDICTS, "no difference": "the same?"}
+_WORDS = {**VERDICTS, "no difference": "undecided"}
 _KINDS = {"candidate": ("better", "▲"), "baseline": ("worse", "▼"), "no difference": ("even", "●")}
 
 
@@ -130,7 +131,7 @@ def _differences(caption: str, first: str, differences: Iterable[Difference], na
             "difference",
             f"{signed(-reach)} to {signed(reach)}",
             "95 % interval",
-            "candidate is",
+            "verdict",
             "p",
             "won / tied / lost",
         ),

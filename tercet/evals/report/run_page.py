@@ -11,7 +11,7 @@ from tercet.evals.report.charts import interval_bar, line_chart, shares, swatch
 from tercet.evals.report.markup import Cell, card, details, element, facts, grid, page, section, table
 from tercet.evals.report.questions import cards, question_card
 from tercet.evals.summary import setting, worst_outcomes
-from tercet.evals.wording import MISSING, estimate_words, excerpt, first_relevant, interval, number, questions
+from tercet.evals.wording import LOSSES, MISSING, estimate_words, excerpt, first_relevant, interval, number, questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 TILES = 4
 SHOWN_QUESTIONS = 12
 LISTED_QUESTIONS = 1000
-LOSSES = {
-    "none": "kept in the context",
-    "compression": "found, but cut out by compression",
-    "read": "stored, but not found",
-    "write": "not stored",
-}
 
 
 def run_page(run: EvalRun) -> str:

@@ -6,6 +6,8 @@
   back because it was written down twice, but said again later, it counts.
 * Of the facts about one subject that were not retracted, the one that happened last is current; it supersedes the
   others, whichever came first. Records whose event time is unknown count as happening when they were recorded.
+* A record that several others were said to supersede is superseded while any of them is not retracted, and by the one
+  of them that happened last. None of these decisions overrules another, so it does not matter which was made first.
 * Whatever was superseded, merged or expired stands again once that is undone or its superseder is retracted.
 """
 
@@ -126,13 +128,17 @@ def _retracted(known: Mapping[int, Fact], active: Iterable[Event], groups: Mappi
 
 def _supersede(known: Mapping[int, Fact], active: Iterable[Event], states: dict[int, tuple[State, int | None]]) -> None:
     """Add what is superseded, explicitly or by a later fact about the same subject, to what is retracted."""
-    retracted = set(states)
+    standing = {row: fact for row, fact in known.items() if row not in states}
+    named: dict[int, Fact] = {}
     for event in active:
-        if event.kind == "superseded" and event.other in known and event.other not in retracted:
-            states.setdefault(event.row, (State.SUPERSEDED, event.other))
+        if event.kind == "superseded" and event.other is not None and event.other in standing:
+            by = standing[event.other]
+            named[event.row] = max(named.get(event.row, by), by, key=_when)
+    for row, by in named.items():
+        states.setdefault(row, (State.SUPERSEDED, by.row))
     chains: dict[tuple[int, str], list[Fact]] = defaultdict(list)
-    for fact in known.values():
-        if fact.subject and fact.row not in retracted:
+    for fact in standing.values():
+        if fact.subject:
             chains[fact.scope, fact.subject].append(fact)
     for chain in chains.values():
         last = max(chain, key=_when)

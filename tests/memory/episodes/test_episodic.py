@@ -275,6 +275,24 @@ def test_a_superseded_record_stands_again_when_its_superseder_is_retracted(memor
     assert texts(memory.episodic.timeline(ADA)) == ["The key is blue"]
 
 
+@pytest.mark.parametrize("decided", [(0, 1), (1, 0)])
+def test_of_several_superseders_the_one_that_happened_last_is_named(memory, decided):
+    old = fact(memory, "The key is blue")
+    new = [fact(memory, "The lock was changed", 3), fact(memory, "The lock was sold", 2)]
+    for number in decided:
+        memory.episodic.supersede(old.id, by=new[number].id, scope=ADA)
+
+    def became():
+        (episode,) = memory.episodic.get([old.id], scope=ADA)
+        return episode.state, episode.state_by
+
+    assert became() == (State.SUPERSEDED, new[0].id)
+    memory.episodic.retract(new[0].id, scope=ADA)
+    assert became() == (State.SUPERSEDED, new[1].id)
+    memory.episodic.retract(new[1].id, scope=ADA)
+    assert became() == (State.LIVE, "")
+
+
 def test_what_makes_no_sense_to_supersede_is_refused(memory):
     one, two = fact(memory, "one"), fact(memory, "two")
     theirs = memory.episodic.record("three", scope=BOB, actor="bob", kind="fact")

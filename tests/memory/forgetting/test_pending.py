@@ -79,7 +79,7 @@ def test_the_command_says_pending_with_exit_code_1_and_finishes(tmp_path, word, 
         return main(["forget", "--memory", folder, *words]), capsys.readouterr().out
 
     with reading(tmp_path / "memory"):
-        code, out = run("--scope", "tenant=acme,user=ada", "--yes", "--json")
+        code, out = run("--tenant", "acme", "--user", "ada", "--any", "--yes", "--json")
         assert code == 1
         assert json.loads(out)["receipt"]["status"] == "pending"
         code, out = run("--finish")
