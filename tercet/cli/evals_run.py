@@ -309,8 +309,8 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
     room = shutil.get_terminal_size().columns
     if sum(widths) + 2 * len(widths) - 2 <= room:
         for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            typer.echo(printable("  ".join(cells).rstrip()))
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            typer.echo(printable(line.rstrip()))
         return
     header = rows[0]
     for name, *cells in rows[1:]:
