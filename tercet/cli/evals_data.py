@@ -51,7 +51,7 @@ def lint(
     """
     from tercet.evals.datasets.lint import lint_path
 
-    named = _kind(kind)
+    named = dataset_kind(kind)
     uris = set(_corpus(memory, folder)) if memory or folder else None
     with waiting("Reading the data set", quiet=as_json):
         found = lint_path(dataset, split=split, kind=named, uris=uris)
@@ -215,7 +215,8 @@ def _corpus(
     return {document.uri: document for document in found}
 
 
-def _kind(text: str | None) -> DatasetKind | None:
+def dataset_kind(text: str | None) -> DatasetKind | None:
+    """The kind of data sets that an option names; None: it names none."""
     kinds: dict[str | None, DatasetKind | None] = {
         None: None,
         "retrieval": "retrieval",

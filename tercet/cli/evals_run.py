@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tercet.cli.evals_data import dataset_kind
 from tercet.cli.options import AsJson  # noqa: TC001  # the option parser reads annotations at run time
 from tercet.cli.output import counted, note, print_json, printable, progress_shown, seconds
 from tercet.errors import ConfigurationError, InputError
@@ -53,6 +55,10 @@ OwnMemory = Annotated[
     Path | None,
     typer.Option("--memory", metavar="DIR", help="Or a memory of yours, which is searched as it stands."),
 ]
+Kind = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help='"spans": measure a golden file by the places that it names.'),
+]
 HoldOut = Annotated[
     bool,
     typer.Option(
@@ -82,6 +88,7 @@ def run(
     seed: Seed = 0,
     documents: Documents = None,
     memory: OwnMemory = None,
+    kind: Kind = None,
     hold_out: HoldOut = True,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Keep the memory that is made in this folder.")
@@ -111,7 +118,8 @@ def run(
         raise InputError(f"{out} is not empty.", remedy="Name another folder, or add --overwrite to replace the run.")
     settings = _settings(config, set_, embedder)
     configuration = _single(settings)
-    loaded = load_with_corpus(dataset, documents=documents, memory=memory, hold_out=hold_out)
+    named = dataset_kind(kind)
+    loaded = load_with_corpus(dataset, documents=documents, memory=memory, hold_out=hold_out, kind=named)
     task = _task(loaded, dataset, measures, limit, seed)
     with progress_shown(quiet=as_json) as progress:  # noqa: SIM117
         with prepared(task, configuration, cache=embedding_cache, keep=keep, progress=progress) as ready:
@@ -143,6 +151,7 @@ def sweep(
     limit: Limit = None,
     seed: Seed = 0,
     documents: Documents = None,
+    kind: Kind = None,
     hold_out: HoldOut = True,
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Keep the memories that are made in this folder.")
@@ -168,7 +177,8 @@ def sweep(
     from tercet.evals.sweeping import sweep as run_sweep
 
     variants = grid(_settings(config, set_, embedder), [parse_variation(one) for one in vary or ()])
-    task = _task(load_with_corpus(dataset, documents=documents, hold_out=hold_out), dataset, measures, limit, seed)
+    loaded = load_with_corpus(dataset, documents=documents, hold_out=hold_out, kind=dataset_kind(kind))
+    task = _task(loaded, dataset, measures, limit, seed)
     with progress_shown(quiet=as_json) as progress:
         found = run_sweep(
             task, variants, out=out, baseline=baseline, cache=embedding_cache, keep=keep, progress=progress
@@ -264,28 +274,51 @@ def _print_run(found: EvalRun, out: Path) -> None:
 
 
 def _print_sweep(found: Sweep, out: Path) -> None:
+    from tercet.evals.abstention import UNPAIRED, WHY_UNPAIRED
+
     names = list(found.points[0].run.measures)
-    header = ["configuration", found.measure, "95 % interval", "difference", "p", *names[1:], "chunks", "ms"]
-    rows = [header]
+    rows = [["configuration", *names, "chunks", "ms"]]
     for one in found.points:
-        value = one.run.measures[found.measure]
-        difference = found.differences[found.measure].get(one.variant.name)
+        values = (f"{one.run.measures[name].mean:.4f}" if name in one.run.measures else "" for name in names)
         rows.append(
+            [one.variant.name, *values, f"{one.cost.chunks:,}", f"{one.cost.ms:.1f}" if one.cost.ms is not None else ""]
+        )
+    _print_table(rows)
+    differences = found.differences[found.measure]
+    if differences:
+        typer.echo(printable(f"\n{found.measure} beside {found.baseline}"))
+        _print_table(
             [
-                one.variant.name,
-                f"{value.mean:.4f}",
-                f"[{value.low:.4f}, {value.high:.4f}]",
-                f"{difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
-                if difference
-                else "baseline",
-                f"{difference.p:.4f}" if difference else "",
-                *(f"{one.run.measures[name].mean:.4f}" if name in one.run.measures else "" for name in names[1:]),
-                f"{one.cost.chunks:,}",
-                f"{one.cost.ms:.1f}" if one.cost.ms is not None else "",
+                ["configuration", "difference", "95 % interval", "p"],
+                *(
+                    [name, f"{one.difference:+.4f}", f"[{one.low:+.4f}, {one.high:+.4f}]", f"{one.p:.4f}"]
+                    for name, one in differences.items()
+                ),
             ]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    for row in rows:
-        typer.echo(printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()))
-    typer.echo(printable(found.conclusion))
+    for name in names:
+        if name in UNPAIRED:
+            note(f"{name} is not compared: {WHY_UNPAIRED}.")
+    typer.echo(printable(f"\n{found.conclusion}"))
     typer.echo(f"Written to {out}")
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Rows below a header in columns; on a terminal too narrow for them, each under its first cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = shutil.get_terminal_size().columns
+    if sum(widths) + 2 * len(widths) - 2 <= room:
+        for row in rows:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            typer.echo(printable(line.rstrip()))
+        return
+    header = rows[0]
+    for name, *cells in rows[1:]:
+        typer.echo(printable(name))
+        line = ""
+        for pair in (f"  {title} {cell}" for title, cell in zip(header[1:], cells, strict=True) if cell):
+            if line and len(line) + len(pair) > room:
+                typer.echo(printable(line))
+                line = ""
+            line += pair
+        typer.echo(printable(line))

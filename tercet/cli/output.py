@@ -24,6 +24,8 @@ PATIENCE_S = 0.5
 """How long a command may stay silent before it says what it is waiting for."""
 PLAIN_INTERVAL_S = 5.0
 """Seconds between two plain progress lines of one phase."""
+SHORTEST_ITEM = 8
+"""Columns of a terminal below which the end of a name says nothing."""
 
 PHASES = {
     "fetch": "Fetching pages",
@@ -111,14 +113,17 @@ class _Bars:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
+        console = Console(stderr=True)
+        bar = 30 if console.width >= 100 else 16
+        self._room = min(40, console.width - bar - 50)  # the other columns take up to 50, and nothing may wrap
         self._bars = RichProgress(
             TextColumn("{task.description:<20}", markup=False),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=bar),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[item]}", markup=False),
-            console=Console(stderr=True),
+            console=console,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -137,8 +142,8 @@ class _Bars:
         task = self._tasks.get(step.phase)
         if task is None:
             task = self._tasks[step.phase] = self._bars.add_task(PHASES[step.phase], total=step.total, item="")
-        item = printable(step.item)
-        self._bars.update(task, completed=step.done, total=step.total, item=item[-40:])
+        item = printable(step.item)[-self._room :] if self._room >= SHORTEST_ITEM else ""
+        self._bars.update(task, completed=step.done, total=step.total, item=item)
 
 
 class _Lines:

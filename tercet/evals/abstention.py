@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+ABSTENTION_ACCURACY = "abstention accuracy"
+"""Share of the questions that were rightly abstained from or rightly not. Paired: every question has a value."""
+ABSTENTION_PRECISION = "abstention precision"
+ABSTENTION_RECALL = "abstention recall"
+
+UNPAIRED = frozenset({ABSTENTION_PRECISION})
+"""Means over questions that a run itself chooses: two runs have no question-by-question difference in them."""
+WHY_UNPAIRED = "each run has it over the questions that it abstained from itself"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """What would be answered to one question if nothing were abstained from."""

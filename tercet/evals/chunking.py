@@ -10,9 +10,9 @@ from tercet.evals.chunk_measures import ChunkMeasure, chunk_values
 from tercet.evals.contexts import Contexts, kept_name, retention
 from tercet.evals.evidence import DEFAULT_BUDGETS, by_document, covers, loss_of
 from tercet.evals.measured import Measured, curves_of, lacks
-from tercet.evals.records import Outcome, RankedItem, Span
+from tercet.evals.records import SHOWN_TEXTS, Outcome, RankedItem, Span
 from tercet.evals.span_measures import span_scores
-from tercet.memory.places import chunk_places, stored_texts
+from tercet.memory.places import chunk_places
 from tercet.records import Scope
 from tercet.retrieval.semantic import SemanticRetriever
 
@@ -105,7 +105,10 @@ def _outcome(
     outcome = Outcome(
         id=question.id,
         text=question.text,
-        ranking=tuple(RankedItem(id=_name(span_of(hit)), score=hit.score, text=hit.text) for hit in hits),
+        ranking=tuple(
+            RankedItem(id=_name(span_of(hit)), score=hit.score, text=hit.text if rank < SHOWN_TEXTS else "")
+            for rank, hit in enumerate(hits)
+        ),
         values={},
         relevant=tuple(map(_name, spans)),
         slices=question.slices,
@@ -160,7 +163,7 @@ def _spans_in(context: Context) -> list[Span]:
 
 def _placed(dataset: SpanDataset, memory: Memory) -> Gold:
     """Find the gold spans in the stored texts, which may differ from the files: hidden characters are removed."""
-    texts = dict(stored_texts(memory.database))
+    texts = {info.uri: memory.semantic.read(info.id)[0] for info in memory.semantic.documents()}
     given = {document.uri: document.text for document in dataset.documents}
     other = {uri for uri, text in given.items() if texts.get(uri, text) != text}
     placed: dict[str, tuple[Span, ...]] = {}
@@ -173,6 +176,14 @@ def _placed(dataset: SpanDataset, memory: Memory) -> Gold:
         # What cannot be found stays where the data set has it: it counts as lost.
         placed[question.id] = tuple(new or old for new, old in zip(spans, question.spans, strict=True))
     warnings = []
+    outside = sum(
+        span.end > len(texts.get(span.uri, ""))
+        for question in dataset.questions
+        for span in question.spans
+        if span.uri not in given
+    )
+    if outside:
+        warnings.append(f"{outside} gold spans are of documents that are not stored, or end behind their text")
     if other:
         warnings.append(f"{len(other)} documents are stored with another text than they have in the data set")
     if lost:

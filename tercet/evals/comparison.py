@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tercet.errors import ConfigurationError, InputError
+from tercet.evals.abstention import ABSTENTION_ACCURACY, UNPAIRED, WHY_UNPAIRED
 from tercet.evals.measures import parse_measure
 from tercet.evals.statistics import compare, holm
 
@@ -155,17 +156,19 @@ def _check_same_data(baseline: EvalRun, candidate: EvalRun) -> None:
 
 
 def _shared_measures(baseline: EvalRun, candidate: EvalRun) -> dict[str, None]:
-    """What is measured question by question in both, in the order of the candidate."""
+    """What is measured question by question in both and can be paired, in the order of the candidate."""
     before = {name for outcome in baseline.outcomes for name in outcome.values}
     after = {name for outcome in candidate.outcomes for name in outcome.values}
     shown = [*candidate.measures, *sorted(after)]
-    return {name: None for name in dict.fromkeys(shown) if name in before and name in after}
+    return {name: None for name in dict.fromkeys(shown) if name in before and name in after and name not in UNPAIRED}
 
 
 def _named(text: str, available: Iterable[str]) -> str:
     names = list(available)
     if text in names:
         return text
+    if text in UNPAIRED:
+        raise InputError(f"{text} has no paired difference: {WHY_UNPAIRED}.", remedy=f"Use {ABSTENTION_ACCURACY}.")
     try:
         canonical = str(parse_measure(text))
     except ConfigurationError:
@@ -249,6 +252,8 @@ def _warnings(baseline: EvalRun, candidate: EvalRun, names: Sequence[str]) -> It
         failed = [outcome.id for outcome in run.outcomes if outcome.error]
         if failed:
             yield f"{len(failed)} questions failed in the {role} and count as 0, such as {failed[0]!r}."
+    for name in sorted(UNPAIRED.intersection(baseline.measures, candidate.measures)):
+        yield f"{name} is not compared: {WHY_UNPAIRED}."
     before = {outcome.id: outcome for outcome in baseline.outcomes}
     for name in names:
         lone = [one.id for one in candidate.outcomes if (name in one.values) != (name in before[one.id].values)]

@@ -7,11 +7,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tercet.evals.abstention import Attempt, risk_coverage_curve
+from tercet.evals.abstention import (
+    ABSTENTION_ACCURACY,
+    ABSTENTION_PRECISION,
+    ABSTENTION_RECALL,
+    Attempt,
+    risk_coverage_curve,
+)
 from tercet.evals.asking import ask
 from tercet.evals.contexts import Contexts, retention
 from tercet.evals.measured import Measured, curves_of, lacks, ranked_values
-from tercet.evals.records import Outcome, RankedItem
+from tercet.evals.records import SHOWN_TEXTS, Outcome, RankedItem
 from tercet.memory.episodes.records import Turn
 from tercet.records import Progress, Scope
 from tercet.retrieval.episodic import EpisodicRetriever
@@ -27,8 +33,6 @@ if TYPE_CHECKING:
     from tercet.retrieval.context_records import Context
     from tercet.retrieval.episodic_records import EpisodicResult
 
-ABSTENTION_PRECISION = "abstention precision"
-ABSTENTION_RECALL = "abstention recall"
 ANSWERED_FROM = 10
 """Hits that an answer is taken to be made from."""
 PACE = timedelta(seconds=30)
@@ -138,13 +142,17 @@ def measure_conversations(
     qrels = {key: dict.fromkeys(one.evidence, 1) for key, one in asked.items() if one.evidence and one.answerable}
     run = {key: {item.id: item.score for item in ranking} for key, ranking in rankings.items()}
     values, recall = ranked_values(measures, qrels, run, deepest=configuration.hits)
+    unanswerable = any(not one.answerable for one in dataset.questions)
     outcomes = []
     for key, question in asked.items():
         outcome = Outcome(
             id=key,
             text=question.text,
             ranking=rankings.get(key, ()),
-            values={**values.get(key, {}), **_abstention(question, answers.found.get(key))},
+            values={
+                **values.get(key, {}),
+                **_abstention(question, answers.found.get(key), unanswerable=unanswerable),
+            },
             relevant=tuple(sorted(question.evidence)),
             slices={"category": question.category} if question.category else {},
             answerable=question.answerable,
@@ -161,8 +169,7 @@ def measure_conversations(
                 holds=partial(_held_by, held),
             )
         outcomes.append(outcome)
-    silent = any(not one.answerable for one in dataset.questions) and answers.found
-    risk = risk_coverage_curve(_attempts(dataset, answers, rankings)) if silent else ()
+    risk = risk_coverage_curve(_attempts(dataset, answers, rankings)) if unanswerable and answers.found else ()
     return Measured(
         outcomes=tuple(outcomes),
         curves=curves_of(recall=recall, retention=retention(outcomes, contexts.budgets), risk=risk),
@@ -175,12 +182,17 @@ def _held_by(held: Mapping[str, str], context: Context) -> set[str]:
     return {held[item.id] for item in context.items if item.id in held}
 
 
-def _abstention(question: ConversationQuestion, result: EpisodicResult | None) -> dict[str, float]:
-    """Values whose means are precision and recall: of the questions that were abstained from, and of those that
-    nothing answers. A search that failed abstained from nothing.
+def _abstention(
+    question: ConversationQuestion, result: EpisodicResult | None, *, unanswerable: bool
+) -> dict[str, float]:
+    """Values whose means are accuracy, precision and recall: of all questions, if there are unanswerable ones among
+    them, of those that were abstained from, and of those that nothing answers. A search that failed abstained from
+    nothing.
     """
     values: dict[str, float] = {}
     abstained = result is not None and result.nothing_relevant
+    if unanswerable:
+        values[ABSTENTION_ACCURACY] = float(abstained != question.answerable)
     if abstained:
         values[ABSTENTION_PRECISION] = float(not question.answerable)
     if not question.answerable:
@@ -220,5 +232,5 @@ def _ranking(question: ConversationQuestion, result: EpisodicResult, places: Pla
     for hit in result:
         key = _unit(question, held[hit.episode.id])
         if key not in best:
-            best[key] = RankedItem(id=key, score=hit.score, text=hit.text)
+            best[key] = RankedItem(id=key, score=hit.score, text=hit.text if len(best) < SHOWN_TEXTS else "")
     return tuple(best.values())

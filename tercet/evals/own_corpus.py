@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tercet.evals.datasets import RetrievalDataset, load_dataset, read_golden
+from tercet.evals.datasets import ConversationDataset, load_dataset, read_golden
 from tercet.memory.memory import Memory
 
 if TYPE_CHECKING:
     from tercet.evals.datasets import Dataset
+    from tercet.evals.records import DatasetKind
 
 GOLDEN_SUFFIXES = {".jsonl", ".csv"}
 
@@ -24,7 +25,12 @@ class Loaded(NamedTuple):
 
 
 def load_with_corpus(
-    path: str | Path, *, documents: Path | None = None, memory: Path | None = None, hold_out: bool = True
+    path: str | Path,
+    *,
+    documents: Path | None = None,
+    memory: Path | None = None,
+    hold_out: bool = True,
+    kind: DatasetKind | None = None,
 ) -> Loaded:
     """Read a data set; one whose questions were made from the corpus brings the corpus without their words.
 
@@ -33,17 +39,19 @@ def load_with_corpus(
         documents: A folder that a golden file is about.
         memory: Or a memory.
         hold_out: False: search the corpus as it is. Questions that stand in it word for word then prove nothing.
+        kind: ``spans``: measure a golden file by the places that it names, not by the documents. Another than the data
+            set has is refused; None: its own.
 
     Raises:
         SourceError: The data set or the corpus cannot be read.
-        InputError: It is malformed.
+        InputError: It is malformed, or of another kind.
     """
-    dataset = load_dataset(path)
+    dataset = load_dataset(path, kind=kind)
     source = documents or memory
     if not hold_out or source is None or Path(path).suffix.lower() not in GOLDEN_SUFFIXES:
         return Loaded(dataset, documents, memory)
     questions = read_golden(path)
-    if not isinstance(dataset, RetrievalDataset) or not any(one.sources for one in questions):
+    if isinstance(dataset, ConversationDataset) or not any(one.sources for one in questions):
         return Loaded(dataset, documents, memory)
     from tercet.evals.golden import hold_out as taken_out  # few data sets were made from the corpus
 

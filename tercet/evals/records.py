@@ -41,6 +41,10 @@ class Estimate:
     """Questions it is the mean of."""
 
 
+SHOWN_TEXTS = 10
+"""Ranks of a question whose text a run keeps: what a person reads of it. The others are ids and scores."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedItem:
     """One thing found for a question: a document, a chunk, a turn or a session, under the data set's own id."""
@@ -48,6 +52,7 @@ class RankedItem:
     id: str
     score: float
     text: str = ""
+    """Empty beyond the first ``SHOWN_TEXTS`` of a ranking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tercet.evals.asking import ask
 from tercet.evals.contexts import Contexts, retention
 from tercet.evals.measured import Measured, curves_of, lacks, ranked_values
-from tercet.evals.records import Outcome, RankedItem
+from tercet.evals.records import SHOWN_TEXTS, Outcome, RankedItem
 from tercet.memory.places import chunk_places
 from tercet.records import Scope
 from tercet.retrieval.semantic import SemanticRetriever
@@ -82,11 +82,12 @@ def measure_retrieval(
 
 
 def best_chunks(hits: Sequence[Hit]) -> tuple[RankedItem, ...]:
-    """Documents in the order of their best chunks, each with that chunk's score and text."""
+    """Documents in the order of their best chunks, each with that chunk's score; the first ones with its text."""
     best: dict[str, RankedItem] = {}
     for hit in hits:
         if hit.citation.uri not in best:
-            best[hit.citation.uri] = RankedItem(id=hit.citation.uri, score=hit.score, text=hit.text)
+            text = hit.text if len(best) < SHOWN_TEXTS else ""
+            best[hit.citation.uri] = RankedItem(id=hit.citation.uri, score=hit.score, text=text)
     return tuple(best.values())
 
 

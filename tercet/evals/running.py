@@ -139,7 +139,7 @@ def measure(
         seed=task.seed,
         started=started.isoformat(timespec="seconds"),
         seconds=ready.seconds + time.perf_counter() - began,
-        measures=estimates(outcomes, seed=task.seed),
+        measures=estimates(outcomes, first=task.measures, seed=task.seed),
         slices=_by_slice(outcomes, seed=task.seed),
         curves=found.curves,
         outcomes=outcomes,
@@ -207,9 +207,10 @@ def run_eval(
         return measure(task, configuration, ready, name=name or task.facts.name, progress=progress)
 
 
-def estimates(outcomes: Sequence[Outcome], *, seed: int) -> dict[str, Estimate]:
-    """The mean of every measure over the questions that have it."""
-    names = dict.fromkeys(name for one in outcomes for name in one.values)
+def estimates(outcomes: Sequence[Outcome], *, seed: int, first: Sequence[str] = ()) -> dict[str, Estimate]:
+    """The mean of every measure over the questions that have it; those named ``first`` come in their order."""
+    found = dict.fromkeys(name for one in outcomes for name in one.values)
+    names = dict.fromkeys([*(name for name in first if name in found), *found])
     return {
         name: estimate({one.id: one.values[name] for one in outcomes if name in one.values}, seed=seed)
         for name in names

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tercet.errors import ConfigurationError, InputError, TercetError
+from tercet.evals.abstention import UNPAIRED
 from tercet.evals.corpus import ingest_key
 from tercet.evals.running import measure, prepared
 from tercet.evals.runs import read_run, write_run
@@ -160,10 +161,11 @@ def sweep(
 def concluded(points: Sequence[Point], *, baseline: str, seed: int) -> Sweep:
     """Compare every configuration with the baseline, question by question, and say which to take.
 
-    The first measure decides. The p values of each measure are adjusted for the number of configurations (Holm).
+    The first measure decides. Measures that cannot be paired have no differences. The p values of each measure are
+    adjusted for the number of configurations (Holm).
     """
     runs = {one.variant.name: one.run for one in points}
-    names = list(runs[baseline].measures)
+    names = [name for name in runs[baseline].measures if name not in UNPAIRED]
     differences: dict[str, dict[str, Difference]] = {}
     for name in names:
         before = _values(runs[baseline], name)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from tercet.errors import InputError, ParseError
+from tercet.ingestion.names import printable
 from tercet.ingestion.parsers import format_of, parse
 from tercet.ingestion.reading import hash_content
 from tercet.ingestion.run import Batches, Run, Tally, check_metadata
-from tercet.ingestion.sources import printable
 from tercet.memory.stored import NewVersion
 from tercet.records import Document, DocumentFilter, FileFailure, IngestReport, ParsedDocument, Progress
 from tercet.sanitize import sanitize

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tercet.errors import ParseError, SourceError
+from tercet.ingestion.names import printable
 from tercet.ingestion.reading import open_file
 from tercet.ingestion.revisions import Revision
 from tercet.ingestion.roots import readable
-from tercet.ingestion.sources import Scan, SourceFile, printable, scan_folder, stamp_of, stat_file
+from tercet.ingestion.sources import Scan, SourceFile, scan_folder, stamp_of, stat_file
 from tercet.ingestion.tar_archives import unpack_tar
 from tercet.ingestion.unpacking import Unpacker, archive_name
 from tercet.ingestion.zip_archives import unpack_zip

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from tercet.errors import ConfigurationError
 from tercet.ingestion.from_documents import ingest_documents
-from tercet.ingestion.from_files import FileOptions, ingest_files
 from tercet.ingestion.run import Run, Target
 from tercet.records import Trust
 from tercet.settings import ParsingConfig, ParsingLimits, UnpackingLimits, WebOptions
@@ -156,6 +155,8 @@ def ingest(
     if documents is not None:
         return ingest_documents(documents, run, embed=embed, dry_run=dry_run)
     assert source is not None
+    from tercet.ingestion.from_files import FileOptions, ingest_files  # documents need no parser processes
+
     options = FileOptions(
         include=include,
         exclude=exclude,

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tercet.errors import SourceError
-from tercet.ingestion.sources import printable
+from tercet.ingestion.names import printable
 from tercet.ingestion.unpacking import CHUNK
 from tercet.memory.stored import FileStamp
 

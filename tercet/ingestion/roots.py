@@ -8,8 +8,9 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from tercet.errors import SourceError
+from tercet.ingestion.names import printable
 from tercet.ingestion.parsers import FORMATS, format_of
-from tercet.ingestion.sources import Scan, SourceFile, printable, scan_folder, stat_file
+from tercet.ingestion.sources import Scan, SourceFile, scan_folder, stat_file
 from tercet.ingestion.unpacking import ARCHIVE_SUFFIXES
 
 if TYPE_CHECKING:

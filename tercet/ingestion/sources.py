@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tercet.errors import SourceError
 from tercet.ingestion.ignore import IGNORE_FILE, IgnoreLevel, ignored, levels_above, read_ignore_file
+from tercet.ingestion.names import UNFIT_NAME, printable
 from tercet.memory.stored import FileStamp
 from tercet.records import FileFailure
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "_static"})
 """Folders never walked into, beside hidden ones (such as ``.git`` and ``.tercet``) and other memories."""
 
-UNFIT_NAME = "has a name with control characters or bytes that are no UTF-8; rename it"
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -57,11 +55,6 @@ class Scan:
 def stamp_of(status: os.stat_result) -> FileStamp:
     """The part of a ``stat`` result that tells whether a file changed."""
     return FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def printable(path: str) -> str:
-    """A path as text that can be stored and shown: control characters and bytes that are no UTF-8 are escaped."""
-    return _UNFIT.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", path)
 
 
 def stat_file(path: Path) -> SourceFile:
@@ -205,7 +198,7 @@ class _Walk:
             self.skipped += 1
         elif not stat.S_ISREG(status.st_mode):
             self._fail(path, f"is {_kind(status.st_mode)}, not a regular file")
-        elif _UNFIT.search(path):
+        elif printable(path) != path:
             self._fail(path, UNFIT_NAME)
         else:
             self.files.append(SourceFile(path, stamp_of(status)))

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from tercet.errors import ParseError, SourceError
 from tercet.ingestion.ignore import IGNORE_FILE
+from tercet.ingestion.names import UNFIT_NAME, printable
 from tercet.ingestion.parsers import format_of
-from tercet.ingestion.sources import SKIPPED_FOLDERS, UNFIT_NAME, printable
+from tercet.ingestion.sources import SKIPPED_FOLDERS
 from tercet.records import FileFailure
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where the live chunks of a memory stand in their documents, and the text they are spans of."""
+"""Where the live chunks of a memory stand in their documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
-from tercet.memory.chunk_rows import read_text
 from tercet.memory.database import chunks, documents, versions
 
 if TYPE_CHECKING:
@@ -37,13 +36,3 @@ def chunk_places(database: Database) -> Iterator[ChunkPlace]:
         rows = connection.execute(query).all()
     for row in rows:
         yield ChunkPlace(*row)
-
-
-def stored_texts(database: Database, end: int = 2**31 - 1) -> Iterator[tuple[str, str]]:
-    """The uri and stored text of every live document, up to a code point, in the order in which they were stored."""
-    query = select(documents.c.uri, documents.c.live_version).where(documents.c.live_version.is_not(None))
-    with database.read() as connection:
-        rows = connection.execute(query.order_by(documents.c.id)).all()
-    for uri, version in rows:
-        with database.read() as connection:
-            yield uri, read_text(connection, version, 0, end)

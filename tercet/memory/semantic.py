@@ -21,7 +21,7 @@ from tercet.memory.selection import document_conditions, resolve
 from tercet.memory.stored import Candidate, DocumentInfo, LexicalCandidates, Selection, StoredChunk
 from tercet.memory.vectorizing import Vectorizer
 from tercet.memory.writing import SemanticWriter
-from tercet.models.lexical import TermCounts, bucket_length, term_id
+from tercet.models.lexical import bucket_length, term_id
 from tercet.records import Chunk, DocumentFilter, Progress
 
 if TYPE_CHECKING:
@@ -49,14 +49,16 @@ REMEMBERED_ROWS = 1_000_000
 READ_AHEAD = 200_000
 """Chunks up to which the first search reads all ids at once, from indexes: 0.1 s, and no look-up ever after."""
 
-# As text, because every search asks, and building a statement costs more than running it.
+# As text, because every search asks, and building a statement costs more than running it. Where rows are named, the
+# state is compared as an expression, which no index serves: given more than ten rows, SQLite would go by the index of
+# states, through every live version.
 _OF_CORPUS = (
     " FROM chunks JOIN versions ON versions.id = version_id JOIN documents ON documents.id = versions.document_id"
 )
 _ALL_CHUNKS = "SELECT chunks.id, chunk_id, corpus_id" + _OF_CORPUS
 _SOME_CHUNKS = _ALL_CHUNKS + " WHERE chunks.id IN ({})"
 _LIVE_CHUNKS = (
-    "SELECT chunks.id, chunk_id, corpus_id, embedded" + _OF_CORPUS + " WHERE chunks.id IN ({}) AND state = 'live'"
+    "SELECT chunks.id, chunk_id, corpus_id, embedded" + _OF_CORPUS + " WHERE chunks.id IN ({}) AND state || '' = 'live'"
 )
 _FREQUENCIES = (
     "SELECT term, sum(count) FROM frequencies WHERE corpus_id IN ({corpora}) AND term IN ({terms}) GROUP BY term"
@@ -69,7 +71,7 @@ _LOAD = (
     " FROM chunks JOIN versions ON versions.id = chunks.version_id"
     " JOIN documents ON documents.id = versions.document_id JOIN corpora ON corpora.id = documents.corpus_id"
     " LEFT JOIN addresses ON addresses.version_id = versions.id"
-    " WHERE versions.state = 'live' AND chunks.id IN ({})"
+    " WHERE versions.state || '' = 'live' AND chunks.id IN ({})"
 )
 
 _candidate = cast("Callable[[tuple[int, str, float, bool]], Candidate]", partial(tuple.__new__, Candidate))
@@ -460,7 +462,7 @@ def _stored(values: Sequence[Any]) -> StoredChunk:
             start=start,
             end=end,
             title=title,
-            heading_path=tuple(json.loads(path)),
+            heading_path=tuple(json.loads(path)) if path != "[]" else (),
             kind=kind,
             lead=lead,
             anchor=anchor,
@@ -473,9 +475,9 @@ def _stored(values: Sequence[Any]) -> StoredChunk:
         version=corpus_version,
         tenant=tenant,
         title=document_title,
-        metadata=json.loads(metadata),
+        metadata=json.loads(metadata) if metadata != "{}" else {},
         trust=trust,
-        terms=TermCounts.from_bytes(terms),
+        packed_terms=terms,
         url=url or "",
         average_length=bucket_length(length_bucket or 0),
     )

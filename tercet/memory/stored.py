@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tercet.models.lexical import TermCounts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from tercet.memory.vectors import VectorFilter
-    from tercet.models.lexical import TermCounts
     from tercet.records import Chunk, Finding, Metadata, Trust
 
 
@@ -215,11 +216,21 @@ class StoredChunk:
     title: str
     metadata: Metadata
     trust: Trust
-    terms: TermCounts
+    packed_terms: bytes
+    """As ``TermCounts`` packs them; only an explanation reads them."""
     url: str
     """Of the published page, without fragment; empty: none is known."""
     average_length: float
     """The length that the chunk's BM25 weights were made with."""
+
+    @property
+    def terms(self) -> TermCounts:
+        """The analysed terms of the chunk.
+
+        Raises:
+            CorruptMemoryError: What is stored is no such thing.
+        """
+        return TermCounts.from_bytes(self.packed_terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

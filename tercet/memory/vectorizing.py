@@ -184,11 +184,10 @@ class Vectorizer:
         fingerprint = self._fingerprint()
         query = (
             select(chunks.c.id, chunks.c.terms, chunks.c.embed_key, chunks.c.embedded, documents.c.id.label("document"))
-            .add_columns(documents.c.corpus_id, corpora.c.length_bucket, chunks.c.version_id)
+            .add_columns(documents.c.corpus_id, corpora.c.length_bucket, chunks.c.version_id, versions.c.state)
             .join(versions, versions.c.id == chunks.c.version_id)
             .join(documents, documents.c.id == versions.c.document_id)
             .join(corpora, corpora.c.id == documents.c.corpus_id)
-            .where(versions.c.state == "live")
             .order_by(chunks.c.id)
             .limit(WINDOW)
         )
@@ -197,11 +196,13 @@ class Vectorizer:
         last, done = -1, 0
         while True:
             with self._database.read() as connection:
-                rows = connection.execute(query.where(chunks.c.id > last)).all()
+                page = connection.execute(query.where(chunks.c.id > last)).all()
+                # Not in the query: SQLite would go through all live versions, and sort their chunks, for every page.
+                rows = [row for row in page if row.state == "live"]
                 keys = [row.embed_key for row in rows]
                 known = load_vectors(connection, fingerprint, keys) if fingerprint else {}
                 marks = attribute_marks(connection, {row.version_id for row in rows})
-            if not rows:
+            if not page:
                 break
             index.upsert(
                 [
@@ -219,7 +220,7 @@ class Vectorizer:
                 ]
             )
             self._agree(rows, known)
-            last, done = rows[-1].id, done + len(rows)
+            last, done = page[-1].id, done + len(rows)
             if progress:
                 progress(Progress(phase="reindex", done=done, total=max(total, done)))
         index.flush()

@@ -48,6 +48,8 @@ _CLUSTER = re.compile(
     "[\u0e40-\u0e44\u0ec0-\u0ec4]?[^\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3]"
     "[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3]*|."
 )
+_PLAIN = re.compile("[A-Za-z0-9][a-z0-9]*")
+"""A word that no rule takes apart, as most are."""
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _CONNECTOR = re.compile(r"[.\-_']|::")
 _LINK = re.compile(r"[.\-']|::")
@@ -77,6 +79,8 @@ def camel_pieces(name: str) -> list[str]:
         >>> camel_pieces("parseHTTP2ServerURLs")
         ['parse', 'HTTP2', 'Server', 'URLs']
     """
+    if name.islower():
+        return [name]
     found = []
     start = 0
     last = len(name) - 1
@@ -122,6 +126,8 @@ def terms_of(token: str, word: Callable[[str], str], *, split: bool) -> list[str
         word: Turns a plain word into its term, or into an empty string to drop it.
         split: Whether identifiers give their pieces besides the whole.
     """
+    if _PLAIN.fullmatch(token):
+        return [term for term in (word(token),) if term]
     if UNSPACED.match(token):
         return pairs(token)
     token = _plain_marks(token)

@@ -23,7 +23,8 @@ import threading
 import unicodedata
 from collections import Counter
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -138,21 +139,21 @@ class Analyzer:
 
     def count(self, text: str) -> TermCounts:
         """Count the terms of a text by id, as ``terms`` finds them."""
-        totals: dict[int, int] = {}
-        length = 0
-        known = self._ids.get
-        for token, times in Counter(find_tokens(text)).items():
-            ids = known(token)
-            if ids is None:
-                ids = tuple(term_id(term) for term in self._expand(token))
-                _remember(self._ids, token, ids)
-            length += times * len(ids)
-            for one in ids:
-                totals[one] = totals.get(one, 0) + times
+        tokens = find_tokens(text)
+        ids = list(map(self._ids.get, tokens))
+        if None in ids:
+            fresh = {token: self._ids_of(token) for token, known in zip(tokens, ids, strict=True) if known is None}
+            ids = [fresh[token] if known is None else known for token, known in zip(tokens, ids, strict=True)]
+        totals = Counter(chain.from_iterable(cast("list[tuple[int, ...]]", ids)))
         found = np.fromiter(totals.keys(), np.uint32, len(totals))
         counts = np.minimum(np.fromiter(totals.values(), np.int64, len(totals)), 65_535).astype(np.uint16)
         order = np.argsort(found)
-        return TermCounts(found[order], counts[order], length)
+        return TermCounts(found[order], counts[order], totals.total())
+
+    def _ids_of(self, token: str) -> tuple[int, ...]:
+        ids = tuple(map(term_id, terms_of(token, self._word, split=self.config.split_identifiers)))
+        _remember(self._ids, token, ids)
+        return ids
 
     def _expand(self, token: str) -> tuple[str, ...]:
         terms = self._terms.get(token)

@@ -166,6 +166,50 @@ def test_sweep_shows_a_table_and_writes_its_summary(evals: Run, tmp_path: Path) 
     assert (tmp_path / "sweep" / "sweep.json").is_file()
 
 
+@pytest.mark.parametrize("columns", [64, 200])
+def test_a_sweep_is_readable_in_the_terminal_there_is(
+    evals: Run, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    words = ("--vary", "chunking.max_tokens=64,128", "--vary", "retrieval.candidates=50,100")
+
+    lines = evals("sweep", "--dataset", "set", "--out", "sweep", *words).out.splitlines()
+
+    assert max(map(len, lines[:-2])) <= columns
+    names = [f"chunking.max_tokens={size} retrieval.candidates={pool}" for size in (64, 128) for pool in (50, 100)]
+    if columns == 64:
+        assert [line for line in lines if line in names] == [*names, *names[1:]]
+        assert lines[1].startswith("  nDCG@10 1.0000  R@100 1.0000  RR@10 1.0000")
+    else:
+        assert lines[0].split() == ["configuration", "nDCG@10", "R@100", "RR@10", "chunks", "ms"]
+        assert lines[1].startswith(f"{names[0]}  ")
+    assert f"nDCG@10 beside {names[0]}" in lines
+
+
+def test_a_golden_file_is_measured_by_the_places_that_it_names(evals: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "keys.md").write_text(TEXTS["keys.md"], encoding="utf-8")
+    quote = "Rotate an API key every ninety days."
+    start = TEXTS["keys.md"].index(quote)
+    span = {"uri": "docs/keys.md", "start": start, "end": start + len(quote)}
+    rows = [
+        {"id": "g1", "query": "How often is an API key rotated?", "spans": [span]},
+        {"id": "g2", "query": "What about old keys?", "relevant": ["docs/keys.md"]},
+    ]
+    (tmp_path / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    words = ("run", "--dataset", "golden.jsonl", "--documents", "docs")
+
+    found = evals(*words, "--kind", "spans", "--out", "spans", "--json").json
+
+    assert found["dataset"]["kind"] == "spans"
+    assert found["questions"] == 1
+    assert found["measures"]["SpanRecall@5"]["mean"] == 1.0
+    assert found["warnings"] == []
+    for kind, message in (("conversations", "not conversations"), ("places", "no kind 'places'")):
+        refused = evals(*words, "--kind", kind, "--out", "refused")
+        assert (refused.code, message in refused.err) == (2, True)
+
+
 def test_a_sweep_reads_its_grid_from_a_file(evals: Run, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text("retrieval:\n  candidates: [50, 100]\nhits: 10\n", encoding="utf-8")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from tercet.cli import output
 from tercet.cli.output import progress_shown, waiting
@@ -51,3 +53,20 @@ def test_plain_progress_is_said_at_the_start_and_at_the_end_of_a_phase(capsys: p
 def test_no_progress_with_json() -> None:
     with progress_shown(quiet=True) as progress:
         assert progress is None
+
+
+def test_bars_fit_into_80_columns_with_all_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    bars = output._Bars()
+    bars(Progress(phase="parse", done=123_456, total=123_456, item="docs/guide/a/long/path/of/a/file.md"))
+    bars(Progress(phase="sweep", done=1, total=4, item="chunking.max_tokens=64 retrieval.fusion=rrf"))
+
+    console = Console(width=80, file=StringIO())
+    console.print(bars._bars.get_renderable())
+
+    first, second = console.file.getvalue().splitlines()
+    assert "123456/123456" in first
+    assert "f/a/file.md" in first
+    assert " 1/4 " in second
+    assert "0:00:0" in second
+    assert "…" not in first + second

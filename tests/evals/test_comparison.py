@@ -91,6 +91,32 @@ def test_a_value_that_only_one_run_has_counts_as_0_and_is_told() -> None:
     assert found.warnings == ("1 questions have R@10 in one run only, such as 'q0'; the other counts as 0.",)
 
 
+def test_what_each_run_has_over_its_own_questions_is_not_paired_and_that_is_told() -> None:
+    name = "abstention precision"
+    estimate = replace(next(iter(BEFORE.measures.values())), count=1)
+    before, after = (
+        replace(
+            BEFORE,
+            measures={**BEFORE.measures, name: estimate},
+            outcomes=tuple(
+                replace(one, values={**one.values, name: 1.0}) if number == abstained else one
+                for number, one in enumerate(BEFORE.outcomes)
+            ),
+        )
+        for abstained in (0, 1)
+    )
+
+    found = compare_runs(before, after)
+
+    assert name not in [one.measure for one in found.measures]
+    assert found.warnings == (
+        f"{name} is not compared: each run has it over the questions that it abstained from itself.",
+    )
+    with pytest.raises(InputError, match="no paired difference") as caught:
+        compare_runs(before, after, gates=[Gate(measure=name, margin=0)])
+    assert "abstention accuracy" in caught.value.remedy
+
+
 def test_failed_questions_are_told() -> None:
     failed = replace(BEFORE.outcomes[0], error="timed out", values=dict.fromkeys(BEFORE.outcomes[0].values, 0.0))
     run = replace(BEFORE, outcomes=(failed, *BEFORE.outcomes[1:]))

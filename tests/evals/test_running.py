@@ -11,12 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tercet import ChunkingConfig, CompressionConfig, ContextConfig, EpisodicConfig, Memory, RetrievalConfig, ingest
+from tercet import (
+    ChunkingConfig,
+    CompressionConfig,
+    ContextConfig,
+    Document,
+    EpisodicConfig,
+    Memory,
+    RetrievalConfig,
+    ingest,
+)
 from tercet.errors import ConfigurationError, EmbeddingCacheError, InputError
 from tercet.evals.configuration import EvalConfiguration
 from tercet.evals.datasets import RetrievalDataset
 from tercet.evals.evidence import by_document, covers, loss_of
-from tercet.evals.records import Span
+from tercet.evals.records import SHOWN_TEXTS, Span
 from tercet.evals.running import run_eval
 from tercet.evals.runs import read_run, write_run
 from tercet.testing import HashEmbedder
@@ -53,6 +62,16 @@ def test_a_document_counts_as_its_best_chunk(tmp_path: Path) -> None:
     assert cut.configuration["stored"]["chunks"] > given.configuration["stored"]["chunks"] == 4
     for run in (cut, given):
         assert all(len({item.id for item in one.ranking}) == len(one.ranking) <= 4 for one in run.outcomes)
+
+
+def test_the_text_of_the_first_hits_is_kept() -> None:
+    dataset = retrieval_set()
+    more = tuple(Document(uri=f"keys{number}", text=f"Rotate an API key, part {number}.") for number in range(20))
+    run = run_eval(replace(dataset, documents=dataset.documents + more), WORDS)
+
+    ranking = run.outcomes[0].ranking
+    assert [bool(one.text) for one in ranking] == [True] * SHOWN_TEXTS + [False] * (len(ranking) - SHOWN_TEXTS)
+    assert len(ranking) > SHOWN_TEXTS
 
 
 def test_slices_are_those_of_the_data_and_of_the_documents() -> None:
@@ -227,6 +246,16 @@ def test_gold_spans_follow_a_text_that_was_cleaned() -> None:
     assert run.outcomes[0].relevant == ("keys.md:8-44",)
 
 
+def test_gold_spans_that_no_stored_text_has_are_told(tmp_path: Path) -> None:
+    (tmp_path / "keys.md").write_text(TEXTS["keys.md"], encoding="utf-8")
+    dataset = replace(span_set(), documents=())
+
+    run = run_eval(dataset, WORDS, documents=tmp_path / "keys.md")
+
+    assert "2 gold spans are of documents that are not stored, or end behind their text" in run.warnings
+    assert [one.loss for one in run.outcomes] == ["none", "write", "write"]
+
+
 def test_evidence_that_no_chunk_holds_is_a_loss_of_writing() -> None:
     dataset = span_set()
     dataset = replace(dataset, documents=tuple(one for one in dataset.documents if one.uri != "keys.md"))
@@ -287,11 +316,22 @@ def test_turns_and_sessions_are_found_and_silence_is_measured() -> None:
     assert run.measures["any@1"].count == 4  # of those that have an answer
     assert run.measures["abstention recall"].mean == 1.0
     assert run.measures["abstention precision"].mean == 1.0
+    assert (run.measures["abstention accuracy"].mean, run.measures["abstention accuracy"].count) == (1.0, 5)
     assert run.outcomes[3].ranking == ()
     assert set(run.slices["category"]) == {"none", "one", "two"}
     assert run.slices["category"]["one"]["any@1"].count == 3
     assert run.curves["risk against coverage"][-1] == (1.0, 0.2)
     assert [one.loss for one in run.outcomes] == ["none", "none", "none", None, "none"]
+
+
+def test_the_measures_asked_for_come_first_whatever_is_asked_first() -> None:
+    dataset = conversation_set()
+    dataset = replace(dataset, questions=tuple(sorted(dataset.questions, key=lambda one: one.answerable)))
+
+    run = run_eval(dataset, WORDS, measures="any@1 all@5")
+
+    assert not run.outcomes[0].answerable
+    assert list(run.measures)[:2] == ["any@1", "all@5"]
 
 
 def test_one_conversation_is_not_found_from_another() -> None:

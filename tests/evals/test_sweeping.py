@@ -18,7 +18,7 @@ from tercet.evals.sweeping import concluded, cost_of, folder_name, sweep
 from tercet.evals.tasks import Task, make_task
 from tercet.records import Progress
 from tercet.testing import HashEmbedder
-from tests.evals.small_sets import retrieval_set
+from tests.evals.small_sets import conversation_set, retrieval_set
 
 GRID = grid({"embedder": "none", "chunking.max_tokens": [16, 128], "retrieval.candidates": [50, 100]})
 
@@ -157,6 +157,16 @@ def _scaled(point, share: float):
     )
     mean = sum(one.values["RR"] for one in outcomes) / len(outcomes)
     return replace(point.run, outcomes=outcomes, measures={"RR": replace(point.run.measures["RR"], mean=mean)})
+
+
+def test_what_cannot_be_paired_is_measured_and_not_compared(tmp_path: Path) -> None:
+    asked = make_task(conversation_set(), measures="any@1")
+
+    found = sweep(asked, grid({"embedder": "none", "hits": [5, 10]}), out=tmp_path / "sweep")
+
+    assert found.measure == "any@1"
+    assert "abstention precision" in found.points[0].run.measures
+    assert set(found.differences) == {"any@1", "abstention accuracy", "abstention recall"}
 
 
 def test_a_baseline_can_be_chosen(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tercet.errors import EmbedderMismatchError, InputError, MemoryLockedError
 from tercet.memory.database import versions
 from tercet.memory.health import check, status
 from tercet.memory.memory import Memory
+from tercet.memory.semantic import _LIVE_CHUNKS, _LOAD, _SOME_CHUNKS
 from tercet.memory.stored import FurtherParts, NewVersion, Part
 from tercet.records import DocumentFilter
 from tercet.settings import ChunkingConfig
@@ -287,6 +288,24 @@ def test_what_stayed_pending_is_cleared_away_and_the_old_version_lives_on(memory
     assert check(memory) == []
 
 
+def test_reindex_leaves_out_what_never_became_live(memory: Memory, docs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.semantic.put([new_version(memory, docs, "a", ["old text"])])
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory.semantic._writer, "_make_live", die)
+        with pytest.raises(KeyboardInterrupt):
+            memory.semantic.put([new_version(memory, docs, "b", ["b text"])])
+    memory.semantic.put([new_version(memory, docs, "c", ["newer text"])])
+    points = memory.semantic.index.count()
+
+    assert memory.semantic.reindex() == 2
+    assert memory.semantic.index.count() == 2 < points
+    assert sorted(found_texts(memory, "text")) == ["newer text", "old text"]
+
+
 def test_a_section_is_the_stored_text_around_a_chunk(memory: Memory, docs: int) -> None:
     memory.semantic.put([new_version(memory, docs, "a", ["first part", "second part"])])
     row = memory.semantic.index.ids()[0]
@@ -395,3 +414,13 @@ def test_a_version_whose_parts_break_off_never_becomes_live(memory: Memory, docs
     assert status(memory).unfinished == 0
     assert memory.semantic.index.count() == 1
     assert check(memory) == []
+
+
+@pytest.mark.parametrize("query", [_LOAD, _LIVE_CHUNKS, _SOME_CHUNKS], ids=["load", "live", "some"])
+def test_chunks_are_read_by_their_rows_and_not_through_all_documents(folder_memory: Memory, query: str) -> None:
+    rows = ",".join(map(str, range(200)))
+    with folder_memory.database.read() as connection:
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + query.format(rows)).all()
+
+    assert plan[0].detail.startswith("SEARCH chunks USING INTEGER PRIMARY KEY")
+    assert not any("ix_versions_state" in step.detail for step in plan)

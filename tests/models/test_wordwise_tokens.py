@@ -68,3 +68,23 @@ def test_a_tokenizer_that_sees_spaces_is_told_apart() -> None:
     assert works_by_word(bert)
     bert.add_tokens(["two words"])
     assert not works_by_word(bert)
+
+
+def test_all_new_words_of_a_text_take_one_call_and_known_ones_none() -> None:
+    exact = _exact()
+    asked: list[str] = []
+
+    class Noting:
+        name, special_tokens = exact.name, exact.special_tokens
+        count = exact.count
+
+        def starts(self, text: str) -> list[int]:
+            asked.append(text)
+            return exact.starts(text)
+
+    text = "Rotating a signing-key, once (or twice): rotate_key(90)."
+    words = WordwiseTokens(Noting())
+
+    assert words.starts(text) == exact.starts(text)
+    assert words.count(text) == exact.count(text)
+    assert len(asked) == 1

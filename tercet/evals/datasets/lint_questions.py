@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tercet.evals.datasets.reading import LintFinding
 from tercet.models.lexical import Analyzer
-from tercet.retrieval.near_duplicates import near_duplicates
 from tercet.settings import LexicalConfig
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def spelling(text: str) -> str:
 
 def lint_questions(questions: Mapping[str, str], report: Report, *, kind: str) -> None:
     """Look for questions that are empty, or that ask what another one asks already."""
+    from tercet.retrieval.near_duplicates import near_duplicates  # its patterns take long to compile; runs need none
+
     texts: dict[str, str] = {}
     for key, text in questions.items():
         if text.strip():
