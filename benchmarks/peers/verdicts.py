@@ -129,7 +129,8 @@ def query_bars(rows: Mapping[str, Facts], size: int) -> list[Facts]:
 
 
 def _dense(row: Facts, case: str) -> Facts:
-    return row["cases"].get(case.replace("hybrid", "dense"), row["cases"][case])  # type: ignore[no-any-return]
+    dense: Facts = row["cases"].get(case.replace("hybrid", "dense"), row["cases"][case])
+    return dense
 
 
 def _comparable(figures: Facts, mine: Facts) -> bool:

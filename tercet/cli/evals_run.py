@@ -121,9 +121,11 @@ def run(
     named = dataset_kind(kind)
     loaded = load_with_corpus(dataset, documents=documents, memory=memory, hold_out=hold_out, kind=named)
     task = _task(loaded, dataset, measures, limit, seed)
-    with progress_shown(quiet=as_json) as progress:  # noqa: SIM117
-        with prepared(task, configuration, cache=embedding_cache, keep=keep, progress=progress) as ready:
-            found = measure(task, configuration, ready, name=name or out.resolve().name, progress=progress)
+    with (
+        progress_shown(quiet=as_json) as progress,
+        prepared(task, configuration, cache=embedding_cache, keep=keep, progress=progress) as ready,
+    ):
+        found = measure(task, configuration, ready, name=name or out.resolve().name, progress=progress)
     write_run(out, found)
     if as_json:
         print_json(run_document(found, out))

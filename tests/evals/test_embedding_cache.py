@@ -79,9 +79,11 @@ def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path, damage: str) -> N
             connection.execute("UPDATE vectors SET vector = ?", [vector])
         connection.close()
 
-    with pytest.raises(EmbeddingCacheError, match=r"vectors\.sqlite3 is damaged") as caught:  # noqa: SIM117
-        with CachedEmbedder(HashEmbedder(), file) as cached:
-            cached.embed_documents(texts)
+    with (
+        pytest.raises(EmbeddingCacheError, match=r"vectors\.sqlite3 is damaged") as caught,
+        CachedEmbedder(HashEmbedder(), file) as cached,
+    ):
+        cached.embed_documents(texts)
     assert "Remove the file" in caught.value.remedy
 
 

@@ -23,7 +23,7 @@ from tercet.evals.wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from xml.etree.ElementTree import Element
 
     from tercet.evals.comparison import Change, Comparison
@@ -155,8 +155,7 @@ def _row(label: str, one: Difference, reach: float) -> tuple[Cell | str, ...]:
     )
 
 
-def _slice(name: str, values: object) -> Element:
-    by_value: dict[str, Difference] = dict(values)  # type: ignore[call-overload]
+def _slice(name: str, by_value: Mapping[str, Difference]) -> Element:
     labels = [f"{value} ({one.count})" for value, one in by_value.items()]
     return _differences(f"By {name}, with the number of questions", name, by_value.values(), labels)
 
