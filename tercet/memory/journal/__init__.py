@@ -1,0 +1,1 @@
+"""The journal: what runs of agents did, the effects they had, and the approvals they wait for."""
