@@ -117,7 +117,7 @@ async def _called(call: Callable[[], Any], function: Callable[..., Any]) -> _Ret
         return _Returned(await value if inspect.isawaitable(value) else value)
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - a tool may raise anything, SystemExit included
+    except BaseException as error:
         return _Raised(error)
 
 
@@ -138,7 +138,7 @@ def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
         value, error = None, None
         try:
             value = call()
-        except BaseException as raised:  # noqa: BLE001 - it is raised where the thread is awaited
+        except BaseException as raised:
             # No exception may end a future that says to whoever awaits it that an iteration is over.
             error = RuntimeError("StopIteration was raised") if isinstance(raised, StopIteration) else raised
         if not loop.is_closed():
@@ -159,8 +159,7 @@ def _succeeded(value: Any, tool: Tool[Any], trust: Trust) -> Succeeded:  # noqa:
 def _failed(ended: _Raised | None, call: Call, run: RunState, timeout: float) -> Failed | InDoubt:
     assert call.tool is not None
     failed = _failure(ended, call.name, timeout)
-    certain = ended is not None and isinstance(ended.error, NothingChangedError)
-    if call.tool.changes and not certain:
+    if call.tool.changes and failed.error != "declined":
         return InDoubt(key=effect_key(call, run), reason=f"{failed.reason} It may have happened all the same.")
     return failed
 
@@ -170,14 +169,19 @@ def _failure(ended: _Raised | None, name: str, timeout: float) -> Failed:
         return Failed(error="timeout", reason=f"{name!r} did not end within {timeout:g} seconds.", retryable=True)
     if isinstance(ended.error, asyncio.CancelledError):
         return Failed(error="cancelled", reason=f"{name!r} was cancelled.")
-    retryable = isinstance(ended.error, NothingChangedError) and ended.error.retryable
-    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}", retryable=retryable)
+    if isinstance(ended.error, NothingChangedError):
+        return Failed(
+            error="declined",
+            reason=f"{name!r} changed nothing: {_told(ended.error)}",
+            retryable=ended.error.retryable,
+        )
+    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}")
 
 
 def _told(error: BaseException) -> str:
     try:
         text = excerpt(str(error))
-    except Exception:  # noqa: BLE001 - an exception that cannot be shown is still named
+    except Exception:
         text = ""
     kind = excerpt(type(error).__name__, limit=100)
     return f"{kind}: {text}" if text else f"{kind}."
