@@ -91,14 +91,15 @@ class ExecuteStep:
         """What the tool came to; None: it did not say in time."""
         before = (context,) if tool.takes_context else ()
         task = asyncio.create_task(_called(lambda: tool.function(*before, **arguments), tool.function))
+        late = False
         try:
             await asyncio.wait({task}, timeout=timeout)
-            if not task.done():
+            if late := not task.done():
                 await self._stop(task)
         except asyncio.CancelledError:
             await self._stop(task)
             raise
-        if not task.done():
+        if late and (not task.done() or task.cancelled()):
             return None
         return _Raised(asyncio.CancelledError()) if task.cancelled() else task.result()
 
