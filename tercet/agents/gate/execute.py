@@ -17,7 +17,7 @@ from tercet.errors import InputError, NothingChangedError
 from tercet.memory.working.records import least_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome, Tool
@@ -45,26 +45,29 @@ class ExecuteStep:
 
     Args:
         grace: Seconds that a cancelled tool has to end.
+        sleep: Waits, where a call that was held up comes too near to those before it for its rate.
     """
 
     name = "execute"
 
-    def __init__(self, *, grace: float = 0.25) -> None:
-        self._grace = grace
+    def __init__(self, *, grace: float = 0.25, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._grace, self._sleep = grace, sleep
         self._left: set[asyncio.Task[_Returned | _Raised]] = set()
 
     async def __call__(self, call: Call, run: RunState, then: Then) -> Outcome:
         """Run the tool."""
         tool = call.tool
         assert tool is not None
-        left = run.ledger.seconds_left
-        if left is not None and left <= 0:
-            return Refused(step=self.name, reason="The time of the run is over.", final=True)
         trust = run.taint.trust_of(call.arguments, tool, with_content=True)
         try:
             arguments = bind(tool, call.arguments)
         except InputError as error:
             return Refused(step=self.name, reason=excerpt(error.message), remedy=error.remedy)
+        while wait := self._too_early(call, run):
+            await self._sleep(wait)
+        left = run.ledger.seconds_left
+        if left is not None and left <= 0:
+            return Refused(step=self.name, reason="The time of the run is over.", final=True)
         timeout = tool.timeout if left is None else min(tool.timeout, left)
         if call.booking is not None:
             call.booking.settle()
@@ -72,6 +75,10 @@ class ExecuteStep:
         if isinstance(ended, _Returned):
             return _succeeded(ended.value, tool, trust)
         return _failed(ended, call, run, timeout)
+
+    @staticmethod
+    def _too_early(call: Call, run: RunState) -> float:
+        return run.rates.begin(call.name, agent=run.agent, tenant=run.scope.tenant, now=run.monotonic())
 
     @staticmethod
     def _context(call: Call, run: RunState, trust: Trust) -> ToolContext[Any]:

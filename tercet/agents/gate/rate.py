@@ -6,18 +6,19 @@ import asyncio
 import math
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tercet.agents.tools.records import Refused
 from tercet.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome
 
+_Key = tuple[str | None, ...]
 _NANOSECONDS = 1_000_000_000
 _SWEEP_EVERY = 1_000
 """Admissions between two looks for what has not been called for long."""
@@ -42,27 +43,27 @@ class Rate:
             )
 
 
-@dataclass(slots=True)
 class _Window:
-    """When the latest calls were admitted, or will be; no more of them than the rate counts."""
+    """The latest times of something, no more of them than the rate counts, in order."""
 
-    rate: Rate
-    times: deque[int] = field(default_factory=deque)
+    __slots__ = ("_calls", "_span", "_times")
+
+    def __init__(self, rate: Rate) -> None:
+        self._calls, self._span = rate.calls, math.ceil(rate.seconds * _NANOSECONDS)
+        self._times: deque[int] = deque(maxlen=rate.calls)
 
     def earliest(self, now: int) -> int:
-        if not self.times:
+        """When the next may be: behind all others, and a whole span behind the one that it would be too many with."""
+        if not self._times:
             return now
-        free = self.times[0] + self.span if len(self.times) == self.rate.calls else now
-        return max(now, free, self.times[-1])
+        free = self._times[0] + self._span if len(self._times) == self._calls else now
+        return max(now, free, self._times[-1])
 
     def add(self, time: int) -> None:
-        if len(self.times) == self.rate.calls:
-            self.times.popleft()
-        self.times.append(time)
+        self._times.append(time)
 
-    @property
-    def span(self) -> int:
-        return math.ceil(self.rate.seconds * _NANOSECONDS)
+    def is_idle(self, now: int) -> bool:
+        return not self._times or self._times[-1] + self._span <= now
 
 
 class RateLimits:
@@ -92,7 +93,7 @@ class RateLimits:
         tenant: Rate | None = None,
     ) -> None:
         self._tools, self._each_tool, self._agent, self._tenant = dict(tools or {}), each_tool, agent, tenant
-        self._windows: dict[tuple[str | None, ...], _Window] = {}
+        self._windows: dict[_Key, _Window] = {}
         self._lock = threading.Lock()
         self._admitted = 0
 
@@ -109,16 +110,33 @@ class RateLimits:
         Returns:
             Seconds until then: 0 at once, more than ``max_wait`` where no place was taken.
         """
-        rates = (
-            (("tool", tool), self._tools.get(tool, self._each_tool)),
-            (("agent", tenant, agent), self._agent),
-            (("tenant", tenant), self._tenant),
+        return self._take(self._rates("booked", tool, agent, tenant), now, max_wait)
+
+    def begin(self, tool: str, *, agent: str, tenant: str | None, now: float) -> float:
+        """Take note that a booked call begins now, if enough time has passed since the others really began.
+
+        Between its booking and its beginning a call may be held up, by a slow disk for example, so that it would come
+        too near to those behind it.
+
+        Returns:
+            Seconds to wait and ask again; 0: it begins.
+        """
+        return self._take(self._rates("begun", tool, agent, tenant), now, 0.0)
+
+    def _rates(self, what: str, tool: str, agent: str, tenant: str | None) -> list[tuple[_Key, Rate]]:
+        rates: tuple[tuple[_Key, Rate | None], ...] = (
+            ((what, "tool", tool), self._tools.get(tool, self._each_tool)),
+            ((what, "agent", tenant, agent), self._agent),
+            ((what, "tenant", tenant), self._tenant),
         )
-        if all(rate is None for _, rate in rates):
+        return [(key, rate) for key, rate in rates if rate is not None]
+
+    def _take(self, rates: Sequence[tuple[_Key, Rate]], now: float, max_wait: float) -> float:
+        if not rates:
             return 0.0
         moment = math.ceil(now * _NANOSECONDS)
         with self._lock:
-            windows = [self._windows.setdefault(key, _Window(rate)) for key, rate in rates if rate is not None]
+            windows = [self._windows.setdefault(key, _Window(rate)) for key, rate in rates]
             admitted = max(window.earliest(moment) for window in windows)
             wait = (admitted - moment) / _NANOSECONDS
             if wait <= max_wait:
@@ -130,8 +148,7 @@ class RateLimits:
     def _sweep(self, now: int) -> None:
         self._admitted += 1
         if self._admitted % _SWEEP_EVERY == 0:
-            idle = [key for key, one in self._windows.items() if not one.times or one.times[-1] + one.span <= now]
-            for key in idle:
+            for key in [key for key, one in self._windows.items() if one.is_idle(now)]:
                 del self._windows[key]
 
 

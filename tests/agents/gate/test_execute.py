@@ -25,7 +25,7 @@ class Odd(BaseException):
     """Not an ``Exception``."""
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self) -> str:
         raise ValueError("no words")
 
@@ -47,7 +47,7 @@ ERRORS = [
     SystemExit(3),
     StopIteration("done"),
     Odd("odd"),
-    Unspeakable(),
+    UnspeakableError(),
     ExceptionGroup("two", [ValueError("a"), KeyError("b")]),
     asyncio.CancelledError("mine"),
     TimeoutError(),
@@ -236,13 +236,17 @@ def test_nothing_runs_when_the_time_of_the_run_is_over() -> None:
 def test_a_sync_tool_sees_the_context_of_the_run_and_a_coroutine_it_returns_is_awaited() -> None:
     traced: ContextVar[str] = ContextVar("traced")
 
-    async def answer() -> str:
-        return f"seen {traced.get()}"
+    def sync() -> Any:
+        seen = traced.get()
+
+        async def answer() -> str:
+            return f"seen {seen}"
+
+        return answer()
 
     async def scenario() -> Any:
         traced.set("run-1")
-        assert traced.get()
-        return await Rig([reading(lambda: answer())]).call("work")
+        return await Rig([reading(sync)]).call("work")
 
     outcome = asyncio.run(scenario())
 
