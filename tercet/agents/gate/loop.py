@@ -47,7 +47,7 @@ class LoopDetector:
     - failed or was refused ``attempts`` times, or came to the same result as often, with the same arguments;
     - was made ``repeats`` times with the same arguments, whatever it came to;
     - is of a tool that failed with the same error in ``attempts`` turns, whatever the arguments;
-    - would begin another round after ``rounds`` of the same two to four calls;
+    - is one of two to four that were made in turn ``rounds`` times;
     - follows ``stale`` turns in a row that brought no result that had not been there before.
 
     Arguments are the same whatever the order of names, white space, case and the spelling of numbers.
@@ -154,12 +154,12 @@ class LoopDetector:
         return None
 
     def _period(self, action: str) -> int:
-        """Of how many calls the cycle is that one more call would begin again; 0: there is none."""
+        """Of how many calls the cycle is that one more call would prolong; 0: there is none."""
         order = list(self._order)
         for period in range(2, _LONGEST_CYCLE + 1):
             tail = order[-period * self._rounds :]
             cycle = tail[:period]
-            if tail == cycle * self._rounds and len(set(cycle)) > 1 and cycle[0] == action:
+            if tail == cycle * self._rounds and len(set(cycle)) > 1 and action in cycle:
                 return period
         return 0
 
