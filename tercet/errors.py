@@ -44,7 +44,6 @@
     │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
     ├── RunError                      a run of an agent failed; it says what was done and spent all the same
     │   ├── OutputError               the model gave no valid output, asked again too
-    │   ├── LimitError                a limit refuses what would pass it
     │   └── ReplayError               a run cannot be repeated, or went another way than the journal has it
     └── VectorError                   a vector or point that the index must not accept
 
@@ -384,27 +383,6 @@ class OutputError(RunError):
 
 class ReplayError(RunError):
     """A run cannot be repeated from the journal, or goes another way than the journal has it."""
-
-
-class LimitError(RunError):
-    """A limit refuses what would pass it; nothing was begun.
-
-    Args:
-        which: The limit, such as ``"tool_calls"``.
-        consumed: Of it so far, reservations included.
-        limit: What it allows.
-        agent: Whose limit it is.
-    """
-
-    def __init__(self, which: str, *, consumed: object, limit: object, agent: str = "") -> None:
-        super().__init__(
-            f"Agent {agent!r} has reached its limit of {which}: {consumed} of {limit}.",
-            remedy=f"Give it a higher limit of {which}, or a smaller task.",
-        )
-        self.which = which
-        self.consumed = consumed
-        self.limit = limit
-        self.agent = agent
 
 
 class VectorError(TercetError):

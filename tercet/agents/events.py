@@ -18,6 +18,7 @@ from tercet.memory.journal.records import NewEvent
 from tercet.records import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from tercet.memory.journal.records import EventRecord
@@ -246,10 +247,14 @@ def _events() -> TypeAdapter[Event]:
     return TypeAdapter(Annotated[Event, Discriminator("kind")])
 
 
-def write(event: Event, *, at: datetime, span: str, parent: str) -> NewEvent:
-    """The event as the journal takes it."""
+def write(
+    event: Event, *, at: datetime, span: str, parent: str, redact: Callable[[str], str] | None = None
+) -> NewEvent:
+    """The event as the journal takes it, its body and texts redacted."""
     body = _events().dump_json(event, exclude={"texts"}).decode()
     texts = tuple(text for text in getattr(event, "texts", ()) if text is not None)
+    if redact is not None:
+        body, texts = redact(body), tuple(redact(text) for text in texts)
     return NewEvent(kind=event.kind, body=body, texts=texts, span=span, parent=parent, at=at)
 
 
