@@ -9,9 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from tercet.agents.conversation import write_outcome
+from tercet.agents.conversation import write_context, write_outcome
 from tercet.agents.ends import Answer, Escalated, Impossible, LimitReached, NeedsClarification
 from tercet.agents.events import (
+    ContextBuilt,
     Draft,
     DraftWithdrawn,
     OutputRejected,
@@ -21,13 +22,14 @@ from tercet.agents.events import (
     ToolFinished,
     ToolRequested,
 )
+from tercet.agents.instructions import what_is_left
 from tercet.agents.tools.control import CONTROL_TOOLS, AskUser, Escalate, Finish, GiveUp, read_control
 from tercet.agents.tools.records import Call, Pending, Refused
-from tercet.errors import InputError, LimitExceededError, OutputError, RunError, TercetError
+from tercet.errors import InputError, LimitExceededError, OutputError, RunError, StoreError, TercetError
 from tercet.models.chat_records import ChatRequest, Completed, Restarted, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tercet.agents.conversation import Conversation
     from tercet.agents.ends import End
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from tercet.agents.tools.records import Outcome
     from tercet.models.chat import ChatModel
     from tercet.models.chat_records import ChatResponse, Effort, ToolCallPart, ToolDefinition
+    from tercet.retrieval.context_records import Context
+
+    Recall = Callable[[str], Awaitable[Context]]
 
 Output = TypeVar("Output")
 
@@ -58,6 +63,7 @@ class LoopConfig(Generic[Output]):
     max_tokens: int
     effort: Effort | None
     repairs: int
+    on_failure: Literal["raise", "escalate"]
 
 
 class Loop(Generic[Output]):
@@ -66,6 +72,7 @@ class Loop(Generic[Output]):
     Args:
         config: What does not change during the run.
         model: Asked once a step; it repeats, reserves and journals its requests by itself.
+        recall: Gives what memory has on the task; None: the agent has no memory.
         conversation: The state of the run.
         log: Where its events go.
         gate: What every tool call passes.
@@ -77,6 +84,7 @@ class Loop(Generic[Output]):
         config: LoopConfig[Output],
         *,
         model: ChatModel,
+        recall: Recall | None,
         conversation: Conversation,
         log: RunLog,
         gate: Gate,
@@ -84,10 +92,16 @@ class Loop(Generic[Output]):
     ) -> None:
         self._config = config
         self._model = model
+        self._recall = recall
         self._conversation = conversation
         self._log = log
         self._gate = gate
         self._state = state
+
+    @property
+    def definitions(self) -> tuple[ToolDefinition, ...]:
+        """The tools that the model is told of."""
+        return self._config.definitions
 
     async def run(self) -> End[Output]:
         """Go on until the run ends.
@@ -97,7 +111,7 @@ class Loop(Generic[Output]):
             ModelError: The model gave no answer, asked again too.
             StoreError: The journal cannot be written.
         """
-        timeout = asyncio.timeout(self._state.ledger.seconds_left())
+        timeout = asyncio.timeout(self._state.ledger.seconds_left)
         try:
             try:
                 async with timeout:
@@ -105,33 +119,45 @@ class Loop(Generic[Output]):
             except TimeoutError:
                 if not timeout.expired():
                     raise
-                end = self._limit_reached(self._state.ledger.time_is_up())
+                end = self._limit_reached(self._time_is_up())
         except LimitExceededError as error:
             end = self._limit_reached(error)
         except asyncio.CancelledError as error:
             self._fail(error)
             await self._log.flush("cancelled")
             raise
-        except TercetError as error:
-            self._fail(error)
-            await self._log.flush("failed")
+        except StoreError:  # nothing can be written down any more
             raise
         except Exception as error:
             self._fail(error)
-            await self._log.flush("failed")
-            raise RunError(
-                f"Run {self._state.run} of agent {self._state.agent!r} failed: {type(error).__name__}: {error}.",
-                remedy=f"`tercet runs explain {self._state.run}` shows where.",
-                run=self._state.run,
-                usage=self._state.ledger.consumed.spent,
-            ) from error
+            end = await self._failed(error)
         self._record(end)
         await self._log.flush("suspended" if isinstance(end, NeedsClarification | Escalated) else "finished")
         return end
 
+    async def _failed(self, error: Exception) -> Escalated:
+        """The end of a run that failed, if its agent escalates that.
+
+        Raises:
+            TercetError: It does not.
+        """
+        if self._config.on_failure == "escalate":
+            return await self._escalate(f"The run failed: {type(error).__name__}: {error}")
+        await self._log.flush("failed")
+        if isinstance(error, TercetError):
+            raise error
+        raise RunError(
+            f"Run {self._state.run} of agent {self._state.agent!r} failed: {type(error).__name__}: {error}.",
+            remedy=f"`tercet runs explain {self._state.run}` shows where.",
+            run=self._state.run,
+            usage=self._state.ledger.spent,
+        ) from error
+
     async def _steps(self) -> End[Output]:
         conversation = self._conversation
         if conversation.step == 0:
+            if self._recall is not None and conversation.context is None:
+                await self._remember(self._recall)
             self._begin_step()
         while True:
             if conversation.response is None:
@@ -141,10 +167,24 @@ class Loop(Generic[Output]):
                 return end
             self._begin_step()
 
+    async def _remember(self, recall: Recall) -> None:
+        began = time.monotonic()
+        context = await recall(self._conversation.input)
+        event = ContextBuilt(
+            tokens=context.tokens,
+            budget=context.report.budget,
+            items=len(context.items),
+            degraded=context.degraded,
+            seconds=time.monotonic() - began,
+            texts=(write_context(context),),
+        )
+        self._log.add(event)
+        self._conversation.apply(event)
+
     def _begin_step(self) -> None:
         conversation = self._conversation
-        self._state.ledger.begin_step()
-        note = self._state.ledger.note() if conversation.step else ""
+        self._state.ledger.book(steps=1).settle()
+        note = what_is_left(self._state.ledger.remaining()) if conversation.step else ""
         conversation.begin_step(conversation.next_messages(note))
 
     async def _ask(self) -> None:
@@ -320,7 +360,7 @@ class Loop(Generic[Output]):
                 f"Agent {self._state.agent!r} gave no valid output in {conversation.repairs + 1} attempts: {reason}",
                 remedy="Allow more repairs, a simpler output type, or a stronger model.",
                 run=self._state.run,
-                usage=self._state.ledger.consumed.spent,
+                usage=self._state.ledger.spent,
             )
         event = OutputRejected(step=conversation.step, repair=conversation.repairs + 1, texts=(reason,))
         self._log.add(event, parent=f"step-{event.step}")
@@ -349,6 +389,17 @@ class Loop(Generic[Output]):
             partial=response.text if response else "",
         )
 
+    def _time_is_up(self) -> LimitExceededError:
+        seconds = next(gauge for gauge in self._state.ledger.gauges() if gauge.measure == "seconds")
+        return LimitExceededError(
+            "The time is over.",
+            which="seconds",
+            consumed=round(seconds.consumed, 3),
+            reserved=0,
+            limit=seconds.limit or 0,
+            agent=self._state.agent,
+        )
+
     def _common(self) -> dict[str, Any]:
         consumed = self._state.ledger.consumed
         return {
@@ -356,7 +407,7 @@ class Loop(Generic[Output]):
             "agent": self._state.agent,
             "steps": self._conversation.step,
             "usage": consumed.spent,
-            "cost": consumed.cost,
+            "cost": None if consumed.unpriced_tokens else consumed.cost,
             "context": self._conversation.context,
             "instructions": self._config.label,
         }
@@ -393,6 +444,6 @@ class Loop(Generic[Output]):
                 error=type(error).__name__,
                 reason=str(error),
                 usage=consumed.spent,
-                cost=consumed.cost,
+                cost=None if consumed.unpriced_tokens else consumed.cost,
             )
         )

@@ -15,11 +15,10 @@ from tercet.models.chat_records import ChatRequest, Completed, ToolDefinition
 from tercet.records import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from decimal import Decimal
+    from collections.abc import AsyncGenerator
 
     from tercet.agents.conversation import Conversation
-    from tercet.agents.limits import Ledger, Reservation
+    from tercet.agents.ledger import Ledger, ModelBooking
     from tercet.agents.run_log import RunLog
     from tercet.models.chat import ChatModel
     from tercet.models.chat_records import ChatEvent, ChatResponse
@@ -37,7 +36,6 @@ class RecordedRequests:
         conversation: Of the run.
         ledger: Of the run.
         counter: Estimates what a request costs before it is sent.
-        price: What a usage costs; None: unknown.
     """
 
     def __init__(
@@ -48,7 +46,6 @@ class RecordedRequests:
         conversation: Conversation,
         ledger: Ledger,
         counter: TextCounter,
-        price: Callable[[Usage], Decimal | None],
     ) -> None:
         self.name = model.name
         self._model = model
@@ -56,7 +53,6 @@ class RecordedRequests:
         self._conversation = conversation
         self._ledger = ledger
         self._counter = counter
-        self._price = price
         self._counted: dict[str, int] = {}
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
@@ -98,8 +94,10 @@ class RecordedRequests:
         conversation = self._conversation
         texts = request_texts(request)
         number = conversation.attempt + 1 if conversation.requested == conversation.step else 1
-        reserved = self._ledger.reserve_model_call(tokens=self._estimate(texts) + request.max_tokens)
-        attempt = _Attempt(number=number, reserved=reserved, began=time.monotonic())
+        booking = self._ledger.book_model_call(
+            self.name, input_tokens=self._estimate(texts), max_tokens=request.max_tokens
+        )
+        attempt = _Attempt(number=number, booking=booking, began=time.monotonic())
         event = ModelRequested(
             step=conversation.step,
             attempt=number,
@@ -115,13 +113,13 @@ class RecordedRequests:
     def _answered(self, attempt: _Attempt, response: ChatResponse) -> None:
         usage = response.total_usage
         attempt.settled = True
-        self._ledger.settle_model_call(attempt.reserved, usage, model=response.model)
+        attempt.booking.settle(usage)
         event = ModelAnswered(
             step=self._conversation.step,
             attempt=attempt.number,
             model=response.model,
             usage=usage,
-            cost=self._price(usage),
+            cost=self._ledger.price(self.name, usage),
             seconds=time.monotonic() - attempt.began,
             texts=(write_response(response),),
         )
@@ -129,17 +127,17 @@ class RecordedRequests:
         self._conversation.apply(event)
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> None:
-        usage = error.total_usage if isinstance(error, ModelError) else Usage()
+        usage = error.total_usage if isinstance(error, ModelError) else None
         attempt.settled = True
-        self._ledger.settle_model_call(attempt.reserved, usage, model=self.name)
+        attempt.booking.settle(usage, failed=True)
         event = ModelFailed(
             step=self._conversation.step,
             attempt=attempt.number,
             model=self.name,
             error=type(error).__name__,
             reason=str(error),
-            usage=usage,
-            cost=self._price(usage),
+            usage=usage or Usage(),
+            cost=self._ledger.price(self.name, usage) if usage else None,
             seconds=time.monotonic() - attempt.began,
             retryable=isinstance(error, ModelError) and error.retryable,
         )
@@ -159,7 +157,7 @@ class RecordedRequests:
 @dataclass(slots=True, kw_only=True)
 class _Attempt:
     number: int
-    reserved: Reservation
+    booking: ModelBooking
     began: float
     settled: bool = False
 
