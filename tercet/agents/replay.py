@@ -297,7 +297,9 @@ def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
 
 
 def _difference(then: str, now: str, around: int = 40) -> str:
-    place = next((at for at, (one, other) in enumerate(zip(then, now, strict=False)) if one != other), min(len(then), len(now)))
+    place = next(
+        (at for at, (one, other) in enumerate(zip(then, now, strict=False)) if one != other), min(len(then), len(now))
+    )
     begin = max(0, place - around)
     return f"from character {place}, {then[begin : place + around]!r} became {now[begin : place + around]!r}"
 
