@@ -221,6 +221,11 @@ def write_context(context: Context) -> str:
     return _contexts().dump_json(context).decode()
 
 
+def read_context(text: str) -> Context:
+    """The context that JSON says."""
+    return _contexts().validate_json(text)
+
+
 def write_part(part: SourcePart) -> str:
     """A source as JSON."""
     return _parts().dump_json(part).decode()

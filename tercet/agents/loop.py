@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from tercet.agents.conversation import Conversation
     from tercet.agents.ends import End
+    from tercet.agents.events import Event
     from tercet.agents.gate.gate import Gate
     from tercet.agents.gate.records import RunState
     from tercet.agents.run_log import RunLog
@@ -102,6 +103,11 @@ class Loop(Generic[Output]):
     def definitions(self) -> tuple[ToolDefinition, ...]:
         """The tools that the model is told of."""
         return self._config.definitions
+
+    def record(self, event: Event, *, span: str = "", parent: str = "") -> None:
+        """Take an event in: it changes the state of the run, and is on record after the next flush."""
+        self._log.add(event, span=span, parent=parent)
+        self._conversation.apply(event)
 
     async def run(self) -> End[Output]:
         """Go on until the run ends.
@@ -178,8 +184,7 @@ class Loop(Generic[Output]):
             seconds=time.monotonic() - began,
             texts=(write_context(context),),
         )
-        self._log.add(event)
-        self._conversation.apply(event)
+        self.record(event)
 
     def _begin_step(self) -> None:
         conversation = self._conversation
@@ -256,8 +261,7 @@ class Loop(Generic[Output]):
             reason=reason[:_REASON_LENGTH],
             texts=(json.dumps(call.arguments, ensure_ascii=False),),
         )
-        self._log.add(event, span=call.id, parent=f"step-{event.step}")
-        self._conversation.apply(event)
+        self.record(event, span=call.id, parent=f"step-{event.step}")
 
     async def _pass(self, call: ToolCallPart) -> Outcome:
         began = time.monotonic()
@@ -287,8 +291,7 @@ class Loop(Generic[Output]):
             seconds=time.monotonic() - began,
             texts=(write_outcome(outcome),),
         )
-        self._log.add(event, span=call.id, parent=f"step-{event.step}")
-        self._conversation.apply(event)
+        self.record(event, span=call.id, parent=f"step-{event.step}")
 
     async def _stopped_by(self, calls: Sequence[ToolCallPart], outcomes: Sequence[Outcome]) -> End[Output] | None:
         """The end that the outcomes of a step bring; None: the run goes on."""
@@ -363,8 +366,7 @@ class Loop(Generic[Output]):
                 usage=self._state.ledger.spent,
             )
         event = OutputRejected(step=conversation.step, repair=conversation.repairs + 1, texts=(reason,))
-        self._log.add(event, parent=f"step-{event.step}")
-        conversation.apply(event)
+        self.record(event, span=f"step-{event.step}")
 
     async def _escalate(self, reason: str, *, call: str = "", evidence: str = "") -> Escalated:
         """Put the run before a person. An approval is asked for so that it is on the list of what waits."""
@@ -376,8 +378,7 @@ class Loop(Generic[Output]):
         self, why: Literal["clarification", "approval", "escalation"], text: str, *, call: str, approval: str = ""
     ) -> None:
         event = Suspended(step=self._conversation.step, why=why, approval=approval, call=call, texts=(text,))
-        self._log.add(event)
-        self._conversation.apply(event)
+        self.record(event)
 
     def _limit_reached(self, error: LimitExceededError) -> LimitReached:
         response = self._conversation.response

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tercet import errors
-from tercet.agents.conversation import Conversation, known, read_outcome, read_response
+from tercet.agents.conversation import Conversation, known, read_context, read_outcome, read_response, write_outcome
 from tercet.agents.ends import Escalated, NeedsClarification
 from tercet.agents.events import (
     ContextBuilt,
@@ -19,17 +18,19 @@ from tercet.agents.events import (
     RunFailed,
     RunStarted,
     ToolFinished,
-    read,
 )
 from tercet.agents.gate.gate import default_gate
 from tercet.agents.requests import request_parameters, request_texts
-from tercet.agents.running import assemble
+from tercet.agents.resuming import consumed_by
+from tercet.agents.run_log import RunLog
+from tercet.agents.running import assemble, new_id, recorded_events, run_of
 from tercet.agents.tools.records import Refused
 from tercet.agents.trust import Taint
-from tercet.errors import InputError, ModelError, ReplayError
+from tercet.errors import InputError, ModelError, ReplayError, RunError
 from tercet.memory.journal.in_memory import InMemoryJournal
 from tercet.memory.journal.records import NewRun
 from tercet.models.chat import stream_of
+from tercet.records import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -76,16 +77,16 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
         ReplayError: A request is not what the journal has; it says which one, and where they part.
         InputError: There is no such run of this agent for this scope, or it was erased.
     """
-    record = await asyncio.to_thread(agent.journal.run, run)
-    recording = Recording(run, await _events(agent, run, scope=scope))
+    record = await run_of(agent, run, scope=scope)
+    recording = Recording(run, await recorded_events(agent, run))
     new = NewRun(id=run, scope=record.scope, agent=record.agent, task=record.task)
     conversation = Conversation(taint=Taint())
-    model = RecordedModel(recording, name=recording.started.model)
+    model = RecordedModel(recording)
     loop = assemble(
         agent,
         new,
         conversation,
-        journal=InMemoryJournal(),
+        RunLog(InMemoryJournal(), new, clock=agent.clock),
         model=model,
         gate=RecordedGate(recording),
         recall=recording.recall if recording.context is not None else None,
@@ -96,7 +97,7 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
         while recording.resumed and isinstance(end, NeedsClarification | Escalated):
             loop.record(recording.resumed.popleft())
             end = await loop.run()
-    except (ModelError, errors.RunError) as error:
+    except (ModelError, RunError) as error:
         if isinstance(error, ReplayError) or recording.failed is None:
             raise
         return Replay(run=run, requests=model.requests, end=None, error=recording.failed.error)
@@ -131,8 +132,8 @@ async def replay_from(
     Raises:
         InputError: There is no such run or step.
     """
-    record = await asyncio.to_thread(agent.journal.run, run)
-    events = await _events(agent, run, scope=scope)
+    record = await run_of(agent, run, scope=scope)
+    events = await recorded_events(agent, run)
     last = max((event.step for event in events if isinstance(event, ModelRequested)), default=0)
     if not 1 <= step <= last:
         raise InputError(f"Run {run} has steps 1 to {last}, not {step}.", remedy="Choose one of them.")
@@ -143,7 +144,9 @@ async def replay_from(
         before.append(_with(event, results or {}))
     conversation = Conversation(taint=Taint())
     new = NewRun(id=new_id(), scope=record.scope, agent=agent.name, task=record.task, replays=run)
-    loop = assemble(agent, new, conversation, gate=HarmlessGate(default_gate()))
+    log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact)
+    gate = HarmlessGate(default_gate(approvals_expire=agent.approvals_expire))
+    loop = assemble(agent, new, conversation, log, consumed=consumed_by(before), gate=gate)
     for event in before:
         loop.record(event)
     return await loop.run()
@@ -288,7 +291,7 @@ def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
                 remedy="Repeat it with the agent as it was, or see replay_from.",
                 run=run,
             )
-    if len(asked.texts) != len(texts) or json_equal(asked.parameters, request_parameters(request)):
+    if len(asked.texts) != len(texts) or asked.parameters != _as_json(request_parameters(request)):
         raise ReplayError(
             f"Step {asked.step} of run {run}: the journal has {len(asked.texts)} texts and {asked.parameters}, the "
             f"replay {len(texts)} and {request_parameters(request)}.",
@@ -302,6 +305,10 @@ def _difference(then: str, now: str, around: int = 40) -> str:
     )
     begin = max(0, place - around)
     return f"from character {place}, {then[begin : place + around]!r} became {now[begin : place + around]!r}"
+
+
+def _as_json(parameters: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(parameters))
 
 
 def _with(event: Event, results: dict[str, Outcome]) -> Event:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tercet.agents.conversation import Conversation
     from tercet.agents.ledger import Ledger, ModelBooking
+    from tercet.agents.prices import Prices
     from tercet.agents.run_log import RunLog
     from tercet.models.chat import ChatModel
     from tercet.models.chat_records import ChatEvent, ChatResponse
@@ -36,6 +37,7 @@ class RecordedRequests:
         conversation: Of the run.
         ledger: Of the run.
         counter: Estimates what a request costs before it is sent.
+        prices: Of the model; None: unknown.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class RecordedRequests:
         conversation: Conversation,
         ledger: Ledger,
         counter: TextCounter,
+        prices: Prices | None,
     ) -> None:
         self.name = model.name
         self._model = model
@@ -53,6 +56,7 @@ class RecordedRequests:
         self._conversation = conversation
         self._ledger = ledger
         self._counter = counter
+        self._prices = prices
         self._counted: dict[str, int] = {}
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
@@ -119,7 +123,7 @@ class RecordedRequests:
             attempt=attempt.number,
             model=response.model,
             usage=usage,
-            cost=self._ledger.price(self.name, usage),
+            cost=self._prices.cost(usage) if self._prices else None,
             seconds=time.monotonic() - attempt.began,
             texts=(write_response(response),),
         )
@@ -137,7 +141,7 @@ class RecordedRequests:
             error=type(error).__name__,
             reason=str(error),
             usage=usage or Usage(),
-            cost=self._ledger.price(self.name, usage) if usage else None,
+            cost=self._prices.cost(usage) if self._prices and usage else None,
             seconds=time.monotonic() - attempt.began,
             retryable=isinstance(error, ModelError) and error.retryable,
         )

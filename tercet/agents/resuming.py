@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested, Suspended, ToolFinished
-from tercet.agents.ledger import Consumed
+from tercet.agents.consumption import Consumed
 from tercet.errors import InputError
 from tercet.records import Usage
 

@@ -111,10 +111,13 @@ class RunLog:
         return events, after
 
     def _write(self, events: list[NewEvent], after: int, status: RunStatus) -> None:
-        if not self._begun:
-            self._journal.begin(self._run, ())
-            self._begun = True
-        self._journal.append(self._run.id, events, after=after, status=status)
+        if self._begun:
+            self._journal.append(self._run.id, events, after=after, status=status)
+            return
+        self._journal.begin(self._run, events)
+        self._begun = True
+        if status != "running":
+            self._journal.append(self._run.id, (), after=len(events), status=status)
 
     def _ids(self, span: str) -> dict[str, str]:
         run = self._run

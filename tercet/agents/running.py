@@ -29,14 +29,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tercet.agents.agent import Agent
-    from tercet.agents.ledger import Consumed
+    from tercet.agents.consumption import Consumed
+    from tercet.agents.gate.gate import Gate
+    from tercet.agents.events import Event
     from tercet.agents.loop import Recall
     from tercet.agents.run_log import Watch
+    from tercet.memory.journal.records import RunRecord
+    from tercet.models.chat import ChatModel
     from tercet.models.chat_records import SourcePart
     from tercet.records import Scope
     from tercet.retrieval.context_records import Context
 
 Output = TypeVar("Output")
+
+
+def new_id() -> str:
+    """Of a run: 32 hexadecimal digits that nobody guesses."""
+    return uuid4().hex
 
 
 def begin(
@@ -50,10 +59,10 @@ def begin(
     watch: Watch | None,
 ) -> Loop[Output]:
     """The loop of a new run."""
-    run = NewRun(id=uuid4().hex, scope=scope, agent=agent.name, task=kind)
+    run = NewRun(id=new_id(), scope=scope, agent=agent.name, task=kind)
     conversation = Conversation(taint=Taint())
     log = RunLog(agent.journal, run, clock=agent.clock, redact=agent.redact, watch=watch)
-    loop = _loop(agent, run, conversation, log, deps=deps, consumed=None)
+    loop = assemble(agent, run, conversation, log, deps=deps)
     started = RunStarted(
         agent=agent.name,
         owner=agent.owner,
@@ -64,9 +73,31 @@ def begin(
         limits=asdict(agent.limits),
         texts=(task, agent.instructions.text, *(write_part(part) for part in attachments)),
     )
-    log.add(started)
-    conversation.apply(started)
+    loop.record(started)
     return loop
+
+
+async def run_of(agent: Agent[Any, Any], run: str, *, scope: Scope) -> RunRecord:
+    """A run of an agent, as the journal has it.
+
+    Raises:
+        InputError: There is no such run of this agent for this scope.
+    """
+    record = await asyncio.to_thread(agent.journal.run, run)
+    if record.agent != agent.name or not scope.sees(record.scope):
+        raise InputError(
+            f"There is no run {run!r} of agent {agent.name!r} for {scope}.", remedy="`tercet runs list` shows them."
+        )
+    return record
+
+
+async def recorded_events(agent: Agent[Any, Any], run: str) -> list[Event]:
+    """The events of a run.
+
+    Raises:
+        InputError: They were erased.
+    """
+    return [read(one).event for one in await asyncio.to_thread(agent.journal.events, run)]
 
 
 async def go_on(
@@ -84,14 +115,10 @@ async def go_on(
         InputError: There is no such run of this agent for this scope, or it needs an answer.
         StateError: It has ended, or was begun with other instructions.
     """
-    record = await asyncio.to_thread(agent.journal.run, run)
-    if record.agent != agent.name or not scope.sees(record.scope):
-        raise InputError(
-            f"There is no run {run!r} of agent {agent.name!r} for {scope}.", remedy="`tercet runs list` shows them."
-        )
+    record = await run_of(agent, run, scope=scope)
     if record.status == "finished":
         raise StateError(f"Run {run} has ended.", remedy="Begin a new one.")
-    events = [read(one).event for one in await asyncio.to_thread(agent.journal.events, run)]
+    events = await recorded_events(agent, run)
     conversation = Conversation(taint=Taint())
     for event in events:
         if isinstance(event, RunStarted) and event.instructions != agent.instructions.label:
@@ -105,58 +132,78 @@ async def go_on(
         id=run, scope=record.scope, agent=record.agent, task=record.task, parent=record.parent, root=record.root
     )
     log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact, watch=watch, written=record.events)
-    loop = _loop(agent, new, conversation, log, deps=deps, consumed=consumed_by(events))
+    loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events))
     said = await decided(agent, conversation.waiting, answer=answer)
     if said is not None:
-        resumed = Resumed(step=conversation.step, texts=(said,))
-        log.add(resumed)
-        conversation.apply(resumed)
+        loop.record(Resumed(step=conversation.step, texts=(said,)))
     return loop
 
 
-def _loop(
+def assemble(
     agent: Agent[Any, Output],
     run: NewRun,
     conversation: Conversation,
     log: RunLog,
     *,
-    deps: Any,  # noqa: ANN401 - as above
-    consumed: Consumed | None,
+    deps: Any = None,  # noqa: ANN401 - as above
+    consumed: Consumed | None = None,
+    model: ChatModel | None = None,
+    gate: Gate | None = None,
+    recall: Recall | None = None,
 ) -> Loop[Output]:
+    """The loop of a run of an agent.
+
+    Args:
+        agent: Whose run it is.
+        run: The run.
+        conversation: Its state.
+        log: Where its events go.
+        deps: Handed on to the tools.
+        consumed: What it had done and spent before.
+        model: Instead of the agent's, likewise the gate and the memory's recall: for replays.
+        gate: As said.
+        recall: As said.
+    """
+    model = model or agent.model
     ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     visible = agent.permissions.visible(agent.tools.values())
-    state = RunState(
-        run=run.id,
-        agent=agent.name,
-        scope=run.scope,
-        deps=deps,
-        tools={tool.name: tool for tool in visible},
-        permissions=agent.permissions,
-        journal=agent.journal,
+    requests = RecordedRequests(
+        model,
+        log=log,
+        conversation=conversation,
         ledger=ledger,
-        taint=conversation.taint,
-        clock=agent.clock,
-        monotonic=time.monotonic,
+        counter=agent.counter,
+        prices=agent.prices.get(model.name),
     )
-    config = LoopConfig(
-        output_type=agent.output_type,
-        instructions=contract(agent.name, agent.instructions, agent.limits),
-        label=agent.instructions.label,
-        definitions=(*(tool.definition for tool in visible), *control_tools(agent.output_type)),
-        max_tokens=agent.max_tokens,
-        effort=agent.effort,
-        repairs=agent.repairs,
-        on_failure=agent.on_failure,
-    )
-    requests = RecordedRequests(agent.model, log=log, conversation=conversation, ledger=ledger, counter=agent.counter)
     return Loop(
-        config,
+        LoopConfig(
+            output_type=agent.output_type,
+            instructions=contract(agent.name, agent.instructions, agent.limits),
+            label=agent.instructions.label,
+            definitions=(*(tool.definition for tool in visible), *control_tools(agent.output_type)),
+            max_tokens=agent.max_tokens,
+            effort=agent.effort,
+            repairs=agent.repairs,
+            on_failure=agent.on_failure,
+        ),
         model=RetryingModel(requests, attempts=agent.attempts),
-        recall=_recall(agent, run.scope),
+        recall=recall or _recall(agent, run.scope),
         conversation=conversation,
         log=log,
-        gate=default_gate(),
-        state=state,
+        gate=gate or default_gate(approvals_expire=agent.approvals_expire),
+        state=RunState(
+            run=run.id,
+            agent=agent.name,
+            scope=run.scope,
+            deps=deps,
+            tools={tool.name: tool for tool in visible},
+            permissions=agent.permissions,
+            journal=agent.journal,
+            ledger=ledger,
+            taint=conversation.taint,
+            clock=agent.clock,
+            monotonic=time.monotonic,
+        ),
     )
 
 
