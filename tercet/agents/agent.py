@@ -6,18 +6,19 @@ import asyncio
 import copy
 import os
 import threading
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypeVar
 
 from tercet.agents.construction import check_construction
 from tercet.agents.instructions import DEFAULT, Instructions, recorded_instructions
 from tercet.agents.limits import Limits
 from tercet.agents.running import begin, go_on
-from tercet.errors import ConfigurationError, InputError
+from tercet.errors import InputError
 from tercet.models.chat import resolve_model
 from tercet.models.counters import resolve_counter
 from tercet.retrieval.context import ContextBuilder
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
     from tercet.records import Scope
     from tercet.settings import ContextConfig
 
-Deps = TypeVar("Deps")
-Output = TypeVar("Output")
+Deps = TypeVar("Deps", default=None)
+Output = TypeVar("Output", default=str)
 Result = TypeVar("Result")
+
+_TEXT: Any = str
 
 FailurePolicy = Literal["raise", "escalate"]
 """What becomes of a run that fails: the error is raised, or put before a person."""
@@ -99,7 +102,7 @@ class Agent(Generic[Deps, Output]):
         model: ChatModel | str | None = None,
         memory: Memory | None = None,
         tools: Sequence[Tool[Deps]] = (),
-        output_type: type[Output] = cast("type[Output]", str),
+        output_type: type[Output] = _TEXT,
         input_type: Any = str,  # noqa: ANN401 - any type that pydantic can check
         permissions: Permissions | None = None,
         limits: Limits | None = None,
@@ -173,7 +176,8 @@ class Agent(Generic[Deps, Output]):
             ModelError: The model gave no answer, asked again too.
             BudgetError: The constraints alone have more tokens than the context's budget.
         """
-        return await self._new(task, scope, deps, kind, attachments, watch=None).run()
+        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments)
+        return await loop.run()
 
     def run_sync(
         self,
@@ -184,7 +188,7 @@ class Agent(Generic[Deps, Output]):
         kind: str = "",
         attachments: Sequence[SourcePart] = (),
     ) -> End[Output]:
-        """Do a task and wait for its end; see ``run``. It may be called inside a running event loop, as in a notebook."""
+        """Do a task and wait for its end; see ``run``. A running event loop, as in a notebook, is no obstacle."""
         return _wait_for(self._closing(self.run(task, scope=scope, deps=deps, kind=kind, attachments=attachments)))
 
     async def stream(
@@ -205,9 +209,8 @@ class Agent(Generic[Deps, Output]):
             TercetError: As ``run`` does, while reading.
         """
         events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        running = asyncio.create_task(
-            self._new(task, scope, deps, kind, attachments, watch=events.put_nowait).run(), name=f"run of {self.name}"
-        )
+        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=events.put_nowait)
+        running = asyncio.create_task(loop.run(), name=f"run of {self.name}")
         running.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -279,18 +282,18 @@ class Agent(Generic[Deps, Output]):
         """Counts tokens; loaded with the first run."""
         return resolve_counter(self._counter) if isinstance(self._counter, str) else self._counter
 
-    def _new(
+    def _begin(
         self,
         task: Any,  # noqa: ANN401
+        *,
         scope: Scope,
         deps: Deps | None,
         kind: str,
         attachments: Sequence[SourcePart],
-        watch: Watch | None,
+        watch: Watch | None = None,
     ) -> Loop[Output]:
-        return begin(
-            self, self._read_task(task), scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch
-        )
+        text = self._read_task(task)
+        return begin(self, text, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch)
 
     def _read_task(self, task: Any) -> str:  # noqa: ANN401
         """The task as the model is told of it: text as it is, all else as JSON."""
@@ -343,7 +346,7 @@ def _wait_for(end: Coroutine[Any, Any, Result]) -> Result:
     def run() -> None:
         try:
             result.append(asyncio.run(end))
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        except BaseException as error:  # raised again in the thread that waits
             errors.append(error)
 
     thread = threading.Thread(target=run, name="tercet-run")

@@ -246,7 +246,7 @@ def _told(outcome: Outcome) -> str:
             raise AssertionError("a pending call has no result")
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

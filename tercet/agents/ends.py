@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from tercet.records import Citation, Provenance, Usage
     from tercet.retrieval.context_records import Context
 

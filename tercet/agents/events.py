@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal  # noqa: TC003 - pydantic reads the types of events
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from pydantic import Discriminator, TypeAdapter
 
 from tercet.errors import InputError
 from tercet.memory.journal.records import NewEvent
-from tercet.records import Usage
+from tercet.records import Usage  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Callable

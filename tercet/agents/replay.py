@@ -12,7 +12,6 @@ from tercet.agents.ends import Escalated, NeedsClarification
 from tercet.agents.events import (
     ContextBuilt,
     ModelAnswered,
-    ModelFailed,
     ModelRequested,
     Resumed,
     RunFailed,
@@ -307,7 +306,7 @@ def _difference(then: str, now: str, around: int = 40) -> str:
     return f"from character {place}, {then[begin : place + around]!r} became {now[begin : place + around]!r}"
 
 
-def _as_json(parameters: dict[str, Any]) -> Any:
+def _as_json(parameters: dict[str, Any]) -> object:
     return json.loads(json.dumps(parameters))
 
 

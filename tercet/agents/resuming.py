@@ -7,8 +7,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested, Suspended, ToolFinished
 from tercet.agents.consumption import Consumed
+from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested, Suspended, ToolFinished
 from tercet.errors import InputError
 from tercet.records import Usage
 

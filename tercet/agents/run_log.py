@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tercet.agents.events import Event, LiveEvent
+    from tercet.agents.events import Event
     from tercet.memory.journal.records import Journal, NewEvent, NewRun, RunStatus
 
     Watch = Callable[[Journalled | Draft | DraftWithdrawn], None]

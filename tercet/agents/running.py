@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from tercet.agents.agent import Agent
     from tercet.agents.consumption import Consumed
-    from tercet.agents.gate.gate import Gate
     from tercet.agents.events import Event
+    from tercet.agents.gate.gate import Gate
     from tercet.agents.loop import Recall
     from tercet.agents.run_log import Watch
     from tercet.memory.journal.records import RunRecord
