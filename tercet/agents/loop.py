@@ -23,13 +23,15 @@ from tercet.agents.events import (
     ToolRequested,
 )
 from tercet.agents.instructions import what_is_left
-from tercet.agents.tools.control import CONTROL_TOOLS, AskUser, Escalate, Finish, GiveUp, read_control
+from tercet.agents.tools.control import CONTROL_TOOLS, ESCALATE, AskUser, Escalate, Finish, GiveUp, read_control
 from tercet.agents.tools.records import Call, Pending, Refused
 from tercet.errors import InputError, LimitExceededError, OutputError, RunError, StoreError, TercetError
+from tercet.memory.journal.records import NewApproval
 from tercet.models.chat_records import ChatRequest, Completed, Restarted, TextDelta
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import timedelta
 
     from tercet.agents.conversation import Conversation
     from tercet.agents.ends import End
@@ -65,6 +67,7 @@ class LoopConfig(Generic[Output]):
     effort: Effort | None
     repairs: int
     on_failure: Literal["raise", "escalate"]
+    approvals_expire: timedelta
 
 
 class Loop(Generic[Output]):
@@ -297,9 +300,9 @@ class Loop(Generic[Output]):
         """The end that the outcomes of a step bring; None: the run goes on."""
         for call, outcome in zip(calls, outcomes, strict=False):
             if isinstance(outcome, Refused) and outcome.final:
-                if outcome.limit is not None:
-                    return self._limit_reached(outcome.limit)
-                return await self._escalate(outcome.reason, call=call.id, evidence=outcome.evidence)
+                if outcome.step != "loop":
+                    self._state.ledger.book(tool_calls=1).release()  # says which limit it is
+                return await self._escalate(outcome.reason, call=call.id, evidence="\n".join(outcome.evidence))
         for call, outcome in zip(calls, outcomes, strict=False):
             if isinstance(outcome, Pending):
                 self._suspend("approval", outcome.reason, call=call.id, approval=outcome.approval)
@@ -369,10 +372,25 @@ class Loop(Generic[Output]):
         self.record(event, span=f"step-{event.step}")
 
     async def _escalate(self, reason: str, *, call: str = "", evidence: str = "") -> Escalated:
-        """Put the run before a person. An approval is asked for so that it is on the list of what waits."""
-        approval = await self._gate.ask(self._state, call=call, reason=reason, evidence=evidence)
-        self._suspend("escalation", reason, call=call, approval=approval)
-        return Escalated(**self._common(), approval=approval, reason=reason, evidence=evidence)
+        """Put the run before a person, on the list of what waits for approval."""
+        state = self._state
+        asked = NewApproval(
+            id=f"{state.run}-{self._conversation.step}-{call or ESCALATE}",
+            run=state.run,
+            call=call,
+            agent=state.agent,
+            tool=ESCALATE,
+            scope=state.scope,
+            arguments=json.dumps({"reason": reason}, ensure_ascii=False),
+            arguments_hash="",
+            policy_version=state.permissions.version,
+            reason=reason,
+            evidence=evidence,
+            expires_at=state.clock() + self._config.approvals_expire,
+        )
+        await asyncio.to_thread(state.journal.ask, asked, at=state.clock())
+        self._suspend("escalation", reason, call=call, approval=asked.id)
+        return Escalated(**self._common(), approval=asked.id, reason=reason, evidence=evidence)
 
     def _suspend(
         self, why: Literal["clarification", "approval", "escalation"], text: str, *, call: str, approval: str = ""

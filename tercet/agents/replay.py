@@ -18,7 +18,6 @@ from tercet.agents.events import (
     RunStarted,
     ToolFinished,
 )
-from tercet.agents.gate.gate import default_gate
 from tercet.agents.requests import request_parameters, request_texts
 from tercet.agents.resuming import consumed_by
 from tercet.agents.run_log import RunLog
@@ -144,7 +143,7 @@ async def replay_from(
     conversation = Conversation(taint=Taint())
     new = NewRun(id=new_id(), scope=record.scope, agent=agent.name, task=record.task, replays=run)
     log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact)
-    gate = HarmlessGate(default_gate(approvals_expire=agent.approvals_expire))
+    gate = HarmlessGate(agent.gate)
     loop = assemble(agent, new, conversation, log, consumed=consumed_by(before), gate=gate)
     for event in before:
         loop.record(event)

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from tercet.agents.conversation import Conversation, write_part
 from tercet.agents.events import Resumed, RunStarted, read
-from tercet.agents.gate.gate import default_gate
 from tercet.agents.gate.records import RunState
 from tercet.agents.instructions import contract
 from tercet.agents.ledger import Ledger
@@ -185,12 +184,13 @@ def assemble(
             effort=agent.effort,
             repairs=agent.repairs,
             on_failure=agent.on_failure,
+            approvals_expire=agent.approvals_expire,
         ),
         model=RetryingModel(requests, attempts=agent.attempts),
         recall=recall or _recall(agent, run.scope),
         conversation=conversation,
         log=log,
-        gate=gate or default_gate(approvals_expire=agent.approvals_expire),
+        gate=gate or agent.gate,
         state=RunState(
             run=run.id,
             agent=agent.name,
