@@ -23,7 +23,8 @@ Effect = Literal["pure", "read", "write", "irreversible"]
 anything outside, and can be undone. ``irreversible`` cannot."""
 
 Amounts = Callable[[Mapping[str, Any]], Mapping[str, Decimal | int]]
-"""From the checked arguments: what the call is about, by measure: ``value``, ``rows``, ``targets``, or your own."""
+"""From the arguments, of the function's own types: what the call is about, by measure: ``value``, ``rows``,
+``targets``, or your own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,8 @@ class ToolContext(Generic[Deps]):
     idempotency_key: str
     """The same for every attempt at the same effect: hand it on to the service that the tool calls."""
     trust: Trust
-    """The least trust among what the arguments come from: what is written with them is trusted no more."""
+    """The least trust among what all arguments come from, content included: ``Taint.trust_of(…, with_content=True)``.
+    What is written with them is trusted no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +57,16 @@ class ToolOutput:
     """Of this output; None: the tool's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tool(Generic[Deps]):
-    """A function that a model may ask for. Made by ``@tool``."""
+    """A function that a model may ask for. Made by ``@tool``. Equal only to itself."""
 
     definition: ToolDefinition
     """Name, description and JSON schema, as the model is told."""
     effect: Effect
     function: Callable[..., Any | Awaitable[Any]]
     arguments: TypeAdapter[Any]
-    """Checks the arguments, of which a model promises nothing."""
+    """Makes of a mapping one by the function's parameters, of their types; ``schema.bind`` and ``check`` use it."""
     takes_context: bool
     reads: tuple[str, ...] = ()
     """Data sources that it reads, such as ``"semantic:docs"`` or ``"crm"``."""
@@ -93,6 +95,10 @@ class Tool(Generic[Deps]):
     def changes(self) -> bool:
         """Whether it changes anything outside."""
         return self.effect in ("write", "irreversible")
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 -- as the function takes and gives
+        """Call the function itself, for tests: nothing is checked, asked or written down."""
+        return self.function(*arguments, **named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
