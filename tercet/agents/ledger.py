@@ -35,6 +35,11 @@ class Booking:
     def __init__(self, ledger: Ledger, amounts: Mapping[Measure, Amount]) -> None:
         self._ledger, self._amounts, self._open = ledger, amounts, True
 
+    @property
+    def open(self) -> bool:
+        """Whether it is neither settled nor given back."""
+        return self._open
+
     def settle(self) -> None:
         """It has begun: it counts for good. Settling or giving back twice does nothing."""
         self._ledger._close(self, self._amounts)
