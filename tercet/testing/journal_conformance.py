@@ -1,14 +1,8 @@
 """What every ``Journal`` must do, as tests to inherit. Needs pytest."""
+# ruff: noqa: D102 - the name of a test says what it shows
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from tercet.memory.journal.records import NewEvent, NewRun
-from tercet.records import Scope
-=======
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -20,7 +14,6 @@ from tercet.records import Scope
 from tercet.testing.journal_approvals import ApprovalConformance
 from tercet.testing.journal_effects import EffectConformance
 from tercet.testing.journal_records import ACME, ADA, BOB, NOON, later, new_run, payment, question, said
->>>>>>> journal
 
 UNKEEPABLE = ("a\0b", "a\ud800b")
 """NUL, which PostgreSQL cannot keep, and half of a character, which UTF-8 cannot say."""
