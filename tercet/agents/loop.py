@@ -7,7 +7,7 @@ import json
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from tercet.agents.conversation import write_context, write_outcome
 from tercet.agents.ends import Answer, Escalated, Impossible, LimitReached, NeedsClarification
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from tercet.agents.conversation import Conversation
     from tercet.agents.ends import End
     from tercet.agents.events import Event
-    from tercet.agents.gate.gate import Gate
     from tercet.agents.gate.records import RunState
     from tercet.agents.run_log import RunLog
     from tercet.agents.tools.records import Outcome
@@ -51,6 +50,14 @@ Output = TypeVar("Output")
 WORDS_ALONE = "Nothing is finished by words. Call `finish`, `impossible`, `ask_user` or `escalate`, or another tool."
 ALONE = "It has to be called alone, once the results of the other calls are there."
 _REASON_LENGTH = 500
+
+
+class ToolGate(Protocol):
+    """What every tool call passes."""
+
+    async def pass_(self, call: Call, run: RunState) -> Outcome:
+        """What the call comes to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +98,7 @@ class Loop(Generic[Output]):
         recall: Recall | None,
         conversation: Conversation,
         log: RunLog,
-        gate: Gate,
+        gate: ToolGate,
         state: RunState,
     ) -> None:
         self._config = config
@@ -413,7 +420,7 @@ class Loop(Generic[Output]):
         return LimitExceededError(
             "The time is over.",
             which="seconds",
-            consumed=round(seconds.consumed, 3),
+            consumed=round(float(seconds.consumed), 3),
             reserved=0,
             limit=seconds.limit or 0,
             agent=self._state.agent,

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from tercet.agents.agent import Agent
     from tercet.agents.consumption import Consumed
     from tercet.agents.events import Event
-    from tercet.agents.gate.gate import Gate
-    from tercet.agents.loop import Recall
+    from tercet.agents.loop import Recall, ToolGate
     from tercet.agents.run_log import Watch
     from tercet.memory.journal.records import RunRecord
     from tercet.models.chat import ChatModel
@@ -147,7 +146,7 @@ def assemble(
     deps: Any = None,  # noqa: ANN401 - as above
     consumed: Consumed | None = None,
     model: ChatModel | None = None,
-    gate: Gate | None = None,
+    gate: ToolGate | None = None,
     recall: Recall | None = None,
 ) -> Loop[Output]:
     """The loop of a run of an agent.

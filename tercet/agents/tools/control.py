@@ -12,6 +12,8 @@ from tercet.errors import ConfigurationError, InputError
 from tercet.models.chat_records import ToolDefinition
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from tercet.models.chat_records import ToolCallPart
 
 Output = TypeVar("Output")
@@ -113,7 +115,7 @@ def read_control(call: ToolCallPart, output_type: type[Output]) -> Control[Outpu
 
 
 @lru_cache(maxsize=256)
-def _finish_model(output_type: type[Any]) -> type[BaseModel]:
+def _finish_model(output_type: Hashable) -> type[BaseModel]:
     try:
         model = create_model(
             "Finish",
