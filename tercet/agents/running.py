@@ -17,7 +17,6 @@ from tercet.agents.loop import Loop, LoopConfig
 from tercet.agents.requests import RecordedRequests
 from tercet.agents.resuming import consumed_by, decided
 from tercet.agents.run_log import RunLog
-from tercet.agents.tools.control import control_tools
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, StateError
 from tercet.memory.journal.records import NewRun
@@ -175,11 +174,11 @@ def assemble(
     )
     return Loop(
         LoopConfig(
-            output_type=agent.output_type,
+            controls=agent.controls,
             instructions=contract(agent.name, agent.instructions, agent.limits),
             label=agent.instructions.label,
             definitions=tuple(
-                replace(one) for one in (*(tool.definition for tool in visible), *control_tools(agent.output_type))
+                replace(one) for one in (*(tool.definition for tool in visible), *agent.controls.definitions)
             ),  # copies: whoever sees a request cannot change that of another run
             max_tokens=agent.max_tokens,
             effort=agent.effort,
