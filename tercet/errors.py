@@ -42,6 +42,9 @@
     │   ├── ContextWindowError        more tokens than the model can hold
     │   ├── MalformedResponseError    an answer that is not what the service documents
     │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
+    ├── RunError                      a run of an agent failed; it says what was done and spent all the same
+    │   ├── OutputError               the model gave no valid output, asked again too
+    │   └── ReplayError               a run cannot be repeated, or went another way than the journal has it
     ├── LimitExceededError            a run may do or spend no more; nothing was begun
     ├── NothingChangedError           a tool says that it did not change what it was to change
     └── VectorError                   a vector or point that the index must not accept
@@ -360,6 +363,30 @@ class MalformedResponseError(ModelError):
 
 class ModelRequestsForbiddenError(ModelError):
     """Requests to hosted models are switched off in this process; nothing was sent."""
+
+
+class RunError(TercetError):
+    """A run of an agent ended with an error.
+
+    Args:
+        message: Which agent, and why.
+        remedy: What to do next.
+        run: Id of the run: the journal has what was done and said until then.
+        usage: What was spent, failed attempts included; None: nothing.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", run: str = "", usage: Usage | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.run = run
+        self.usage = usage
+
+
+class OutputError(RunError):
+    """The model gave no valid output, although it was told what is wrong and asked again."""
+
+
+class ReplayError(RunError):
+    """A run cannot be repeated from the journal, or goes another way than the journal has it."""
 
 
 class LimitExceededError(TercetError):
