@@ -204,10 +204,10 @@ class Memory:
             >>> with Memory.open("my-memory") as memory:  # doctest: +SKIP
             ...     memory.knows(Scope(tenant="acme", agent="planner"))
         """
-        from tercet.memory.scopes import visible_scopes
+        from tercet.memory.scopes import remembered
 
         with self.database.read() as connection:
-            return bool(visible_scopes(connection, Scope.any(tenant=scope.tenant, agent=scope.agent)))
+            return remembered(connection, Scope.any(tenant=scope.tenant, agent=scope.agent))
 
     # -- the embedder ------------------------------------------------------------------------------------------------
 
