@@ -1,0 +1,1 @@
+"""The gate: the ordered steps that every tool call passes."""
