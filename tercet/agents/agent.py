@@ -15,7 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
 from tercet.agents.construction import stated_permissions
-from tercet.agents.gate.gate import Gate
+from tercet.agents.gate.breaker import Breakers
+from tercet.agents.gate.gate import Gate, default_steps
+from tercet.agents.gate.rate import RateLimits
 from tercet.agents.instructions import DEFAULT, Instructions, recorded_instructions
 from tercet.agents.limits import Limits
 from tercet.agents.running import begin, go_on
@@ -84,6 +86,8 @@ class Agent(Generic[Deps, Output]):
         attempts: How often a request is sent at most while the service fails for now.
         repairs: How often the model is told what is wrong with its output.
         approvals_expire: What nobody has approved until then is denied.
+        rates: How often its tools may be called; the agents of a process may share them. None: without limit.
+        breakers: Of its tools; agents that call the same services may share them. None: its own.
         clock: What time it is, with a time zone; None: the memory's clock, or the system's.
 
     Raises:
@@ -121,6 +125,8 @@ class Agent(Generic[Deps, Output]):
         attempts: int = 3,
         repairs: int = 2,
         approvals_expire: timedelta = timedelta(days=1),
+        rates: RateLimits | None = None,
+        breakers: Breakers | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.name = name
@@ -144,7 +150,8 @@ class Agent(Generic[Deps, Output]):
         self.repairs = repairs
         self.approvals_expire = approvals_expire
         self.clock = clock or (memory.clock if memory else _system_clock)
-        self.gate = Gate()
+        self.gate = Gate(default_steps(approvals_expire=approvals_expire))
+        self.rates, self.breakers = rates or RateLimits(), breakers or Breakers()
         self._input = TypeAdapter(input_type)
         self._context = context
         self._counter = counter

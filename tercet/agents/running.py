@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from tercet.agents.conversation import Conversation, write_part
 from tercet.agents.events import Resumed, RunStarted, read
+from tercet.agents.gate.loop import LoopDetector
 from tercet.agents.gate.records import RunState
 from tercet.agents.instructions import contract
 from tercet.agents.ledger import Ledger
@@ -201,9 +202,9 @@ def assemble(
             journal=agent.journal,
             ledger=ledger,
             taint=conversation.taint,
-            loops=None,
-            rates=None,
-            breakers=None,
+            loops=LoopDetector(),
+            rates=agent.rates,
+            breakers=agent.breakers,
             clock=agent.clock,
             monotonic=time.monotonic,
         ),
