@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from tercet.models.chat_records import SourcePart  # noqa: TC001 - pydantic reads the types of outcomes
+from tercet.records import Finding, Trust  # noqa: TC001
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from tercet.models.chat_records import SourcePart, ToolDefinition
-    from tercet.records import Scope, Trust
+    from tercet.agents.ledger import Booking
+    from tercet.models.chat_records import ToolDefinition
+    from tercet.records import Scope
 
 Deps = TypeVar("Deps")
 
@@ -110,6 +114,8 @@ class Succeeded:
     """The fallback that ran instead; empty: the tool that was called."""
     repeated: bool = False
     """From the effect ledger: the effect had happened before and was not repeated."""
+    findings: tuple[Finding, ...] = ()
+    """What was taken out of the output, or made harmless in it."""
     kind: Literal["succeeded"] = "succeeded"
 
 
@@ -124,6 +130,8 @@ class Refused:
     remedy: str = ""
     final: bool = False
     """The run must end: a limit is reached, or a loop is to be looked at by a person."""
+    evidence: tuple[str, ...] = ()
+    """For the person: what was tried before, a line each."""
     kind: Literal["refused"] = "refused"
 
 
@@ -178,3 +186,5 @@ class Call:
     """The least trust among what the arguments that steer come from; set by the trust step."""
     notes: tuple[str, ...] = field(default=())
     """Reasons why a person should be asked, gathered by permission, thresholds and trust."""
+    booking: Booking | None = field(default=None, compare=False, repr=False)
+    """Of one tool call, made by the budget step; settled when execution begins."""
