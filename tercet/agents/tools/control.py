@@ -85,7 +85,8 @@ def control_tools(output_type: type[Any]) -> tuple[ToolDefinition, ...]:
         >>> [definition.name for definition in control_tools(str)]
         ['finish', 'impossible', 'ask_user', 'escalate']
     """
-    models = {FINISH: _finish_model(output_type), **_MODELS}
+    wanted: Any = output_type  # to type checkers a type cannot be hashed
+    models = {FINISH: _finish_model(wanted), **_MODELS}
     schemas = {name: _schema(model) for name, model in models.items()}
     return tuple(
         ToolDefinition(name=name, description=_DESCRIPTIONS[name], parameters=schema, strict=is_closed(schema))
@@ -99,7 +100,8 @@ def read_control(call: ToolCallPart, output_type: type[Output]) -> Control[Outpu
     Raises:
         InputError: Its arguments are not what they should be; the message is for the model to mend them by.
     """
-    model = _finish_model(output_type) if call.name == FINISH else _MODELS[call.name]
+    wanted: Any = output_type  # to type checkers a type cannot be hashed
+    model = _finish_model(wanted) if call.name == FINISH else _MODELS[call.name]
     arguments = read_json(TypeAdapter(model), dict(call.arguments), f"The arguments of {call.name!r}")
     if isinstance(arguments, GiveUp | AskUser | Escalate):
         return arguments
