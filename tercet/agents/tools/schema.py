@@ -77,8 +77,8 @@ def read_signature(function: Callable[..., Any], *, name: str, descriptions: Map
             remedy="Correct the name below 'Args:'.",
         )
     fields = {one.name: _field(one, hints[one.name], descriptions, name) for one in given}
-    arguments = _object_of(fields, name=name)
-    parameters = _json_schema(arguments, name=name)
+    arguments = object_of(fields, name=name)
+    parameters = json_schema(arguments, name=name)
     if set(parameters["properties"]) != {one.name for one in given}:
         raise ConfigurationError(
             f"Tool {name!r} gives a parameter another name in its schema.",
@@ -145,6 +145,36 @@ def problems(error: ValidationError) -> str:
     return "; ".join(told)
 
 
+def object_of(fields: Mapping[str, Any], *, name: str) -> TypeAdapter[Any]:
+    """Of a JSON object with some fields, by name and type, and no others.
+
+    Raises:
+        ConfigurationError: JSON cannot say a value of one of the types.
+    """
+    make: Any = TypedDict  # type checkers know none that is made at run time
+    shape = make(name, dict(fields))
+    shape.__pydantic_config__ = _CONFIG
+    try:
+        return TypeAdapter(shape)
+    except _UNREADABLE as error:
+        raise _not_json(name, error) from error
+
+
+def json_schema(adapter: TypeAdapter[Any], *, name: str) -> dict[str, Any]:
+    """The JSON schema of an object, without made-up titles.
+
+    Raises:
+        ConfigurationError: JSON cannot say a value of it.
+    """
+    try:
+        schema = adapter.json_schema(schema_generator=_WithoutTitles)
+    except _UNREADABLE as error:
+        raise _not_json(name, error) from error
+    schema.pop("title", None)
+    schema.setdefault("properties", {})
+    return schema
+
+
 def is_closed(schema: Mapping[str, Any]) -> bool:
     """Whether a schema says of every place what stands there, so that a service can keep a model to it.
 
@@ -156,27 +186,6 @@ def is_closed(schema: Mapping[str, Any]) -> bool:
     """
     definitions = schema.get("$defs", {})
     return _closed(schema, definitions, ())
-
-
-def _object_of(fields: Mapping[str, Any], *, name: str) -> TypeAdapter[Any]:
-    """Of a JSON object with some fields, by name and type, and no others."""
-    make: Any = TypedDict  # type checkers know none that is made at run time
-    shape = make(name, dict(fields))
-    shape.__pydantic_config__ = _CONFIG
-    try:
-        return TypeAdapter(shape)
-    except _UNREADABLE as error:
-        raise _not_json(name, error) from error
-
-
-def _json_schema(adapter: TypeAdapter[Any], *, name: str) -> dict[str, Any]:
-    try:
-        schema = adapter.json_schema(schema_generator=_WithoutTitles)
-    except _UNREADABLE as error:
-        raise _not_json(name, error) from error
-    schema.pop("title", None)
-    schema.setdefault("properties", {})
-    return schema
 
 
 def _closed(schema: Mapping[str, Any], definitions: Mapping[str, Any], inside: tuple[str, ...]) -> bool:
