@@ -58,9 +58,7 @@ def row(root: Path, id_: str) -> str:
 
 
 def test_a_test_a_class_and_a_module_show_what_their_docstrings_name(main, root: Path) -> None:
-    write_test(
-        root, '"""All: S1.01."""\ndef test_a():\n    """S1.02."""\nasync def test_b():\n    "S1.02 too."\n'
-    )
+    write_test(root, '"""All: S1.01."""\ndef test_a():\n    """S1.02."""\nasync def test_b():\n    "S1.02 too."\n')
     write_test(root, 'class TestC:\n    "S2.10"\n    def test_d(self):\n        """Part of S1.03."""\n', "test_c.py")
 
     assert main(["--root", str(root)]) == 0
