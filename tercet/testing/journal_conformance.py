@@ -1,19 +1,12 @@
 """What every ``Journal`` must do, as tests to inherit. Needs pytest."""
-# ruff: noqa: D102 - the name of a test says what it shows
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-import pytest
-
-from tercet.errors import ClaimLostError, InputError, StateError
-from tercet.memory.journal.records import Journal, NewEvent, NewRun
+from tercet.memory.journal.records import NewEvent, NewRun
 from tercet.records import Scope
-from tercet.testing.journal_approvals import ApprovalConformance
-from tercet.testing.journal_effects import EffectConformance
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 ACME = Scope(tenant="acme")
