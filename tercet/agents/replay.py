@@ -19,7 +19,7 @@ from tercet.agents.events import (
     ToolFinished,
 )
 from tercet.agents.requests import request_parameters, request_texts
-from tercet.agents.resuming import consumed_by
+from tercet.agents.resuming import RAN, consumed_by
 from tercet.agents.run_log import RunLog
 from tercet.agents.running import assemble, new_id, recorded_events, run_of
 from tercet.agents.tools.records import Refused
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from tercet.agents.agent import Agent
     from tercet.agents.ends import End
     from tercet.agents.events import Event
-    from tercet.agents.gate.gate import Gate
     from tercet.agents.gate.records import RunState
+    from tercet.agents.loop import ToolGate
     from tercet.agents.tools.records import Call, Outcome
     from tercet.models.chat_records import ChatEvent, ChatRequest, ChatResponse
     from tercet.records import Scope
@@ -257,13 +257,16 @@ class RecordedGate:
                 "no result of that.",
                 run=run.run,
             )
-        return outcomes.popleft()
+        outcome = outcomes.popleft()
+        if outcome.kind in RAN:
+            run.ledger.book(tool_calls=1).settle()  # the model is told how many are left
+        return outcome
 
 
 class HarmlessGate:
     """Another gate that nothing passes which would change anything."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: ToolGate) -> None:
         self._gate = gate
 
     async def pass_(self, call: Call, run: RunState) -> Outcome:
