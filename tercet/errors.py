@@ -42,6 +42,10 @@
     │   ├── ContextWindowError        more tokens than the model can hold
     │   ├── MalformedResponseError    an answer that is not what the service documents
     │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
+    ├── RunError                      a run of an agent failed; it says what was done and spent all the same
+    │   ├── OutputError               the model gave no valid output, asked again too
+    │   ├── LimitError                a limit refuses what would pass it
+    │   └── ReplayError               a run cannot be repeated, or went another way than the journal has it
     └── VectorError                   a vector or point that the index must not accept
 
 Branches follow who can act: who configured, who gave the data, who runs the machine, who answers.
@@ -356,6 +360,51 @@ class MalformedResponseError(ModelError):
 
 class ModelRequestsForbiddenError(ModelError):
     """Requests to hosted models are switched off in this process; nothing was sent."""
+
+
+class RunError(TercetError):
+    """A run of an agent ended with an error.
+
+    Args:
+        message: Which agent, and why.
+        remedy: What to do next.
+        run: Id of the run: the journal has what was done and said until then.
+        usage: What was spent, failed attempts included; None: nothing.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", run: str = "", usage: Usage | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.run = run
+        self.usage = usage
+
+
+class OutputError(RunError):
+    """The model gave no valid output, although it was told what is wrong and asked again."""
+
+
+class ReplayError(RunError):
+    """A run cannot be repeated from the journal, or goes another way than the journal has it."""
+
+
+class LimitError(RunError):
+    """A limit refuses what would pass it; nothing was begun.
+
+    Args:
+        which: The limit, such as ``"tool_calls"``.
+        consumed: Of it so far, reservations included.
+        limit: What it allows.
+        agent: Whose limit it is.
+    """
+
+    def __init__(self, which: str, *, consumed: object, limit: object, agent: str = "") -> None:
+        super().__init__(
+            f"Agent {agent!r} has reached its limit of {which}: {consumed} of {limit}.",
+            remedy=f"Give it a higher limit of {which}, or a smaller task.",
+        )
+        self.which = which
+        self.consumed = consumed
+        self.limit = limit
+        self.agent = agent
 
 
 class VectorError(TercetError):

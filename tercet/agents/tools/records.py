@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from tercet.models.chat_records import SourcePart  # noqa: TC001 - pydantic reads the types of outcomes
+from tercet.records import Trust  # noqa: TC001
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from tercet.models.chat_records import SourcePart, ToolDefinition
-    from tercet.records import Scope, Trust
+    from tercet.models.chat_records import ToolDefinition
+    from tercet.records import Scope
 
 Deps = TypeVar("Deps")
 
