@@ -18,7 +18,7 @@ WRITES = "the new items of the conversation, as each turn ends"
 
 
 @function_tool
-def add(a: int, b: int) -> int:
+async def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
 

@@ -17,7 +17,7 @@ PACKAGES = ("pydantic-ai-slim", "pydantic-graph")
 WRITES = "nothing"
 
 
-def add(a: int, b: int) -> int:
+async def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
 
