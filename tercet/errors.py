@@ -44,11 +44,13 @@
     │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
     ├── RunError                      a run of an agent failed; it says what was done and spent all the same
     │   ├── OutputError               the model gave no valid output, asked again too
-    │   ├── LimitError                a limit refuses what would pass it
     │   └── ReplayError               a run cannot be repeated, or went another way than the journal has it
+    ├── LimitExceededError            a run may do or spend no more; nothing was begun
+    ├── NothingChangedError           a tool says that it did not change what it was to change
     └── VectorError                   a vector or point that the index must not accept
 
-Branches follow who can act: who configured, who gave the data, who runs the machine, who answers.
+Branches follow who can act: who configured, who gave the data, who runs the machine, who answers, who
+set the limits.
 A message names the thing and the reason; the remedy is an attribute of its own, and part of ``str(error)``.
 """
 
@@ -57,6 +59,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from typing import TypedDict, Unpack
 
     from tercet.records import Usage
@@ -386,25 +389,55 @@ class ReplayError(RunError):
     """A run cannot be repeated from the journal, or goes another way than the journal has it."""
 
 
-class LimitError(RunError):
-    """A limit refuses what would pass it; nothing was begun.
+class LimitExceededError(TercetError):
+    """A run may do or spend no more of something; nothing was begun.
 
     Args:
-        which: The limit, such as ``"tool_calls"``.
-        consumed: Of it so far, reservations included.
-        limit: What it allows.
+        message: Which limit, and whose.
+        which: What is limited, such as ``"tool_calls"``.
+        consumed: How much is done and spent.
+        reserved: How much more is promised to what is under way.
+        limit: How much is allowed.
         agent: Whose limit it is.
+        final: Whether it would be passed even if all that is under way came to nothing.
+        remedy: What to do next.
     """
 
-    def __init__(self, which: str, *, consumed: object, limit: object, agent: str = "") -> None:
-        super().__init__(
-            f"Agent {agent!r} has reached its limit of {which}: {consumed} of {limit}.",
-            remedy=f"Give it a higher limit of {which}, or a smaller task.",
-        )
+    def __init__(
+        self,
+        message: str,
+        *,
+        which: str,
+        consumed: Decimal | float,
+        reserved: Decimal | float,
+        limit: Decimal | float,
+        agent: str,
+        final: bool = True,
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message, remedy=remedy)
         self.which = which
         self.consumed = consumed
+        self.reserved = reserved
         self.limit = limit
         self.agent = agent
+        self.final = final
+
+
+class NothingChangedError(TercetError):
+    """For tools to raise: what the call was to change was not changed, and it may safely be made again.
+
+    Any other exception out of a tool that changes something leaves in doubt whether it did.
+
+    Args:
+        message: Why not, for the model.
+        retryable: Whether the same call may succeed later.
+        remedy: What to do next.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retryable = retryable
 
 
 class VectorError(TercetError):

@@ -21,6 +21,7 @@ from tercet.agents.events import (
     RunStarted,
     Suspended,
     ToolFinished,
+    ToolRequested,
 )
 from tercet.agents.sources import Source, numbered, sources_of
 from tercet.agents.tools.records import Failed, InDoubt, Outcome, Pending, Refused, Succeeded
@@ -48,8 +49,10 @@ class Conversation:
 
     taint: Taint
     step: int = 0
+    requested: int = 0
+    """The step of which a request was sent last."""
     attempt: int = 0
-    """Of the request of this step that was sent last."""
+    """How many were sent of it."""
     repairs: int = 0
     input: str = ""
     context: Context | None = None
@@ -60,6 +63,8 @@ class Conversation:
     results: dict[str, ToolResultPart] = field(default_factory=dict)
     """Of the calls of this step, by their ids."""
     sources: dict[str, Source] = field(default_factory=dict)
+    requested_calls: set[str] = field(default_factory=set)
+    """Calls of this step that are on record."""
     rejection: str = ""
     """What the model is told about the answer that was none."""
     waiting: Suspended | None = None
@@ -76,20 +81,23 @@ class Conversation:
             case RunStarted():
                 self._started(event)
             case ContextBuilt():
-                self.context = _contexts().validate_json(_text(event.texts[0]))
+                self.context = _contexts().validate_json(known(event.texts[0]))
                 self._give(list(sources_of(self.context)), question=self.input)
             case ModelRequested():
-                self.step, self.attempt = event.step, event.attempt
-                self.messages = [_messages().validate_json(_text(text)) for text in event.texts[2:]]
+                self.step = self.requested = event.step
+                self.attempt = event.attempt
+                self.messages = [_messages().validate_json(known(text)) for text in event.texts[2:]]
                 self.response, self.results, self.rejection = None, {}, ""
-                self.approvals = {}
+                self.approvals, self.requested_calls = {}, set()
             case ModelAnswered():
-                self.response = _responses().validate_json(_text(event.texts[0]))
+                self.response = _responses().validate_json(known(event.texts[0]))
+            case ToolRequested():
+                self.requested_calls.add(event.call)
             case ToolFinished():
                 self._finished(event)
             case OutputRejected():
                 self.repairs = event.repair
-                self.rejection = _text(event.texts[0])
+                self.rejection = known(event.texts[0])
             case Suspended():
                 self.waiting = event
             case Resumed():
@@ -102,6 +110,13 @@ class Conversation:
         if self.response is None:
             return ()
         return tuple(call for call in self.response.tool_calls if call.id not in self.results)
+
+    def begin_step(self, messages: Sequence[ChatMessage]) -> None:
+        """Go on to the next step, which sends these messages."""
+        self.messages = list(messages)
+        self.step += 1
+        self.response, self.results, self.rejection = None, {}, ""
+        self.approvals, self.requested_calls = {}, set()
 
     def next_messages(self, note: str) -> tuple[ChatMessage, ...]:
         """The messages of the next request: all that was sent, the answer to it, and what came of that.
@@ -118,10 +133,10 @@ class Conversation:
         return (*self.messages, self.response.message, ChatMessage(role="user", parts=tuple(parts)))
 
     def _started(self, event: RunStarted) -> None:
-        self.input = _text(event.texts[0])
-        self.taint.see(_text(event.texts[1]), "system")
+        self.input = known(event.texts[0])
+        self.taint.see(known(event.texts[1]), "system")
         self.taint.see(self.input, "user")
-        attachments = [_parts().validate_json(_text(text)) for text in event.texts[2:]]
+        attachments = [_parts().validate_json(known(text)) for text in event.texts[2:]]
         for part in attachments:
             for piece in part.pieces:
                 self.taint.see(piece, "external")
@@ -142,7 +157,7 @@ class Conversation:
         self.messages = [ChatMessage(role="user", parts=(*first, TextPart(text=question)), cached=True)]
 
     def _finished(self, event: ToolFinished) -> None:
-        outcome = read_outcome(_text(event.texts[0]))
+        outcome = read_outcome(known(event.texts[0]))
         if isinstance(outcome, Pending):
             self.approvals[event.call] = outcome.approval
             return
@@ -166,7 +181,7 @@ class Conversation:
     def _resumed(self, event: Resumed) -> None:
         waiting, self.waiting = self.waiting, None
         if waiting is not None and waiting.call and waiting.why != "approval":
-            said = _text(event.texts[0])
+            said = known(event.texts[0])
             self.taint.see(said, "user")
             self.results[waiting.call] = ToolResultPart(call_id=waiting.call, content=(TextPart(text=said),))
 
@@ -186,6 +201,11 @@ def write_message(message: ChatMessage) -> str:
     return _messages().dump_json(message).decode()
 
 
+def read_message(text: str) -> ChatMessage:
+    """The message that JSON says."""
+    return _messages().validate_json(text)
+
+
 def write_response(response: ChatResponse) -> str:
     """A response as JSON."""
     return _responses().dump_json(response).decode()
@@ -199,6 +219,11 @@ def read_response(text: str) -> ChatResponse:
 def write_context(context: Context) -> str:
     """A context as JSON."""
     return _contexts().dump_json(context).decode()
+
+
+def read_context(text: str) -> Context:
+    """The context that JSON says."""
+    return _contexts().validate_json(text)
 
 
 def write_part(part: SourcePart) -> str:
@@ -221,11 +246,16 @@ def _told(outcome: Outcome) -> str:
             raise AssertionError("a pending call has no result")
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _text(text: str | None) -> str:
+def known(text: str | None) -> str:
+    """A text of an event.
+
+    Raises:
+        InputError: It was erased.
+    """
     if text is None:
         raise InputError(
             "A text of this run was erased.",

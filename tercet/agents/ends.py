@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from tercet.records import Citation, Provenance, Usage
     from tercet.retrieval.context_records import Context
 
@@ -66,6 +67,7 @@ class Answer(_End, Generic[Output]):
     """What the model says of itself, from 0 to 1."""
     quotes: tuple[Quote, ...] = ()
     """What it rests on, in the order in which the model names it."""
+    kind: Literal["answer"] = "answer"
 
     @property
     def text(self) -> str:
@@ -87,6 +89,7 @@ class Impossible(_End):
 
     reason: str
     evidence: str = ""
+    kind: Literal["impossible"] = "impossible"
 
     @property
     def text(self) -> str:
@@ -99,6 +102,7 @@ class NeedsClarification(_End):
     """Somebody must say more: ``agent.resume(end.run, answer=…)`` goes on from here."""
 
     question: str
+    kind: Literal["clarification"] = "clarification"
 
     @property
     def text(self) -> str:
@@ -116,6 +120,7 @@ class LimitReached(_End):
     limit: str
     partial: str = ""
     """What the model said last; it was not checked."""
+    kind: Literal["limit"] = "limit"
 
     @property
     def text(self) -> str:
@@ -131,6 +136,7 @@ class Escalated(_End):
     """Id, for ``tercet approvals``; empty: there is nothing to approve, somebody must look."""
     reason: str
     evidence: str = ""
+    kind: Literal["escalated"] = "escalated"
 
     @property
     def text(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal  # noqa: TC003 - pydantic reads the types of events
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,9 +15,10 @@ from pydantic import Discriminator, TypeAdapter
 
 from tercet.errors import InputError
 from tercet.memory.journal.records import NewEvent
-from tercet.records import Usage
+from tercet.records import Usage  # noqa: TC001
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from tercet.memory.journal.records import EventRecord
@@ -246,10 +247,14 @@ def _events() -> TypeAdapter[Event]:
     return TypeAdapter(Annotated[Event, Discriminator("kind")])
 
 
-def write(event: Event, *, at: datetime, span: str, parent: str) -> NewEvent:
-    """The event as the journal takes it."""
+def write(
+    event: Event, *, at: datetime, span: str, parent: str, redact: Callable[[str], str] | None = None
+) -> NewEvent:
+    """The event as the journal takes it, its body and texts redacted."""
     body = _events().dump_json(event, exclude={"texts"}).decode()
     texts = tuple(text for text in getattr(event, "texts", ()) if text is not None)
+    if redact is not None:
+        body, texts = redact(body), tuple(redact(text) for text in texts)
     return NewEvent(kind=event.kind, body=body, texts=texts, span=span, parent=parent, at=at)
 
 

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from tercet.errors import ConfigurationError
+from tercet.agents.events import RunStarted, read
+from tercet.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
-    from tercet.agents.limits import Limits
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from tercet.agents.limits import Limits, Measure
+    from tercet.memory.journal.records import Journal
+    from tercet.records import Scope
 
 DEFAULT = "Answer from the sources."
 
@@ -70,3 +76,32 @@ You are the agent {agent!r}. How you work:
 - Call one of these four alone, without any other tool beside it.
 - A refused call stays refused: do not make it again, find another way or say why there is none.
 - You have {", ".join(bounds)}. Finish before they are used up."""
+
+
+def what_is_left(remaining: Mapping[Measure, Decimal | float | None]) -> str:
+    """The limits that a model can heed, as far as they are not used up.
+
+    Time is not among them: a replay has to send the same bytes.
+    """
+    left = [f"{remaining[measure]} {name}" for measure, name in _TOLD.items() if remaining[measure] is not None]
+    return f"Left: {', '.join(left)}."
+
+
+_TOLD: dict[Measure, str] = {"steps": "steps", "tool_calls": "tool calls"}
+
+
+def recorded_instructions(journal: Journal, run: str, *, agent: str, scope: Scope) -> Instructions:
+    """The instructions that an agent had in a run.
+
+    Raises:
+        InputError: There is no such run of this agent for this scope, or its records were erased.
+    """
+    record = journal.run(run)
+    if record.agent == agent and scope.sees(record.scope):
+        for event in (read(one).event for one in journal.events(run)[:1]):
+            if isinstance(event, RunStarted) and event.texts[1] is not None:
+                name, _, version = event.instructions.partition("#")[0].rpartition("@")
+                return Instructions(text=event.texts[1], name=name, version=version)
+    raise InputError(
+        f"There is no run {run!r} of agent {agent!r} for {scope}.", remedy="`tercet runs list` shows them."
+    )

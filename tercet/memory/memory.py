@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tercet.memory.exporting import ExportReport
     from tercet.memory.forgetting import Forgetting
     from tercet.memory.importing import ImportReport
+    from tercet.memory.journal.sql import SqlJournal
     from tercet.memory.ledger import Ledger
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
@@ -64,6 +65,7 @@ class Memory:
         clock: Callable[[], datetime],
     ) -> None:
         from tercet.memory.episodic import EpisodicMemory
+        from tercet.memory.journal.sql import SqlJournal
         from tercet.memory.ledger import Ledger  # SQLAlchemy loads with the first memory, not with tercet
         from tercet.memory.semantic import SemanticMemory
         from tercet.memory.working.memory import WorkingMemory
@@ -120,6 +122,8 @@ class Memory:
         self.ledger: Ledger = Ledger(database, claim=self.claim)
         self.working: WorkingMemory = WorkingMemory(database)
         """In SQL only, so that it works beside another process that holds the folder."""
+        self.journal: SqlJournal = SqlJournal(database, clock=clock)
+        """What runs of agents did; in SQL only as well."""
 
     @classmethod
     def open(

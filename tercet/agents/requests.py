@@ -1,0 +1,196 @@
+"""A model whose every request is reserved in the ledger before it is sent, and journalled with what came of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from tercet.agents.conversation import known, read_message, write_message, write_response
+from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested
+from tercet.errors import ModelError
+from tercet.models.chat_records import ChatRequest, Completed, ToolDefinition
+from tercet.records import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tercet.agents.conversation import Conversation
+    from tercet.agents.ledger import Ledger, ModelBooking
+    from tercet.agents.prices import Prices
+    from tercet.agents.run_log import RunLog
+    from tercet.models.chat import ChatModel
+    from tercet.models.chat_records import ChatEvent, ChatResponse
+    from tercet.models.tokens import TextCounter
+
+
+class RecordedRequests:
+    """Another model, each of whose attempts is reserved, journalled and settled by what it really cost.
+
+    A request is on record before it is sent, and what it cost before anybody looks at the answer.
+
+    Args:
+        model: Who is asked.
+        log: Of the run.
+        conversation: Of the run.
+        ledger: Of the run.
+        counter: Estimates what a request costs before it is sent.
+        prices: Of the model; None: unknown.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        *,
+        log: RunLog,
+        conversation: Conversation,
+        ledger: Ledger,
+        counter: TextCounter,
+        prices: Prices | None,
+    ) -> None:
+        self.name = model.name
+        self._model = model
+        self._log = log
+        self._conversation = conversation
+        self._ledger = ledger
+        self._counter = counter
+        self._prices = prices
+        self._counted: dict[str, int] = {}
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        """The answer to one attempt.
+
+        Raises:
+            LimitError: A limit does not allow the request; it was not sent.
+            ModelError: There is no answer.
+        """
+        attempt = await self._begin(request)
+        try:
+            response = await self._model.respond(request)
+        except BaseException as error:
+            self._failed(attempt, error)
+            raise
+        self._answered(attempt, response)
+        return response
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        """The events of one attempt; raises as ``respond`` does."""
+        attempt = await self._begin(request)
+        try:
+            async with aclosing(self._model.stream(request)) as events:
+                async for event in events:
+                    if isinstance(event, Completed):
+                        self._answered(attempt, event.response)
+                    yield event
+        except BaseException as error:
+            if not attempt.settled:
+                self._failed(attempt, error)
+            raise
+
+    async def aclose(self) -> None:
+        """Close the other model."""
+        await self._model.aclose()
+
+    async def _begin(self, request: ChatRequest) -> _Attempt:
+        """Reserve an attempt and put the request on record."""
+        conversation = self._conversation
+        texts = request_texts(request)
+        number = conversation.attempt + 1 if conversation.requested == conversation.step else 1
+        booking = self._ledger.book_model_call(
+            self.name, input_tokens=self._estimate(texts), max_tokens=request.max_tokens
+        )
+        attempt = _Attempt(number=number, booking=booking, began=time.monotonic())
+        event = ModelRequested(
+            step=conversation.step,
+            attempt=number,
+            model=self.name,
+            parameters=request_parameters(request),
+            texts=texts,
+        )
+        self._log.add(event, span=self._span(attempt), parent=f"step-{conversation.step}")
+        conversation.apply(event)
+        await self._log.flush()
+        return attempt
+
+    def _answered(self, attempt: _Attempt, response: ChatResponse) -> None:
+        usage = response.total_usage
+        attempt.settled = True
+        attempt.booking.settle(usage)
+        event = ModelAnswered(
+            step=self._conversation.step,
+            attempt=attempt.number,
+            model=response.model,
+            usage=usage,
+            cost=self._prices.cost(usage) if self._prices else None,
+            seconds=time.monotonic() - attempt.began,
+            texts=(write_response(response),),
+        )
+        self._log.add(event, span=self._span(attempt), parent=f"step-{event.step}")
+        self._conversation.apply(event)
+
+    def _failed(self, attempt: _Attempt, error: BaseException) -> None:
+        usage = error.total_usage if isinstance(error, ModelError) else None
+        attempt.settled = True
+        attempt.booking.settle(usage, failed=True)
+        event = ModelFailed(
+            step=self._conversation.step,
+            attempt=attempt.number,
+            model=self.name,
+            error=type(error).__name__,
+            reason=str(error),
+            usage=usage or Usage(),
+            cost=self._prices.cost(usage) if self._prices and usage else None,
+            seconds=time.monotonic() - attempt.began,
+            retryable=isinstance(error, ModelError) and error.retryable,
+        )
+        self._log.add(event, span=self._span(attempt), parent=f"step-{event.step}")
+
+    def _span(self, attempt: _Attempt) -> str:
+        return f"step-{self._conversation.step}/model-{attempt.number}"
+
+    def _estimate(self, texts: tuple[str, ...]) -> int:
+        """Tokens of a request, as far as can be said before it is sent. Texts come again with every step."""
+        for text in texts:
+            if text not in self._counted:
+                self._counted[text] = self._counter.count(text)
+        return sum(self._counted[text] for text in texts)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    number: int
+    booking: ModelBooking
+    began: float
+    settled: bool = False
+
+
+def request_texts(request: ChatRequest) -> tuple[str, ...]:
+    """The large parts of a request: instructions, tools, and each message."""
+    tools = json.dumps([asdict(tool) for tool in request.tools], ensure_ascii=False)
+    return (request.instructions, tools, *(write_message(message) for message in request.messages))
+
+
+def request_parameters(request: ChatRequest) -> dict[str, Any]:
+    """All else in a request."""
+    return {
+        name.name: getattr(request, name.name)
+        for name in fields(request)
+        if name.name not in ("messages", "instructions", "tools")
+    }
+
+
+def request_of(event: ModelRequested) -> ChatRequest:
+    """The request that an event has on record, equal to the one that was sent.
+
+    Raises:
+        InputError: Part of it was erased.
+    """
+    instructions, tools, *messages = (known(text) for text in event.texts)
+    return ChatRequest(
+        messages=tuple(read_message(text) for text in messages),
+        instructions=instructions,
+        tools=tuple(ToolDefinition(**tool) for tool in json.loads(tools)),
+        **{**event.parameters, "stop_sequences": tuple(event.parameters["stop_sequences"])},
+    )

@@ -1,0 +1,67 @@
+"""SQL that is compiled once: a journal writes with every step of an agent, and compiling costs more than writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select
+
+from tercet.memory.journal.checks import FIELDS, parts
+from tercet.memory.schema import scopes
+from tercet.memory.scopes import scope_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ClauseElement, Connection, CursorResult
+
+    from tercet.memory.database import Database
+    from tercet.records import Scope
+
+
+class Statement:
+    """One statement, run through the driver with the values of its parameters.
+
+    Columns come back as the driver has them: texts, integers and bytes.
+    """
+
+    def __init__(self, database: Database, clause: ClauseElement, *, columns: Sequence[str] | None = None) -> None:
+        dialect: Any = type(database.engine.dialect)
+        positional = dialect(paramstyle="qmark" if database.dialect == "sqlite" else "format")
+        compiled: Any = clause.compile(dialect=positional, column_keys=columns)
+        self._sql = str(compiled)
+        self._names: list[str] = list(compiled.positiontup)
+        self._fixed: dict[str, Any] = {name: value for name, value in compiled.params.items() if value is not None}
+
+    def run(self, connection: Connection, **values: object) -> CursorResult[Any]:
+        """Run it once."""
+        given = {**self._fixed, **values}
+        return connection.exec_driver_sql(self._sql, tuple([given[name] for name in self._names]))
+
+    def run_rows(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for each row, whose values stand in the order of the table's columns."""
+        if rows:
+            connection.exec_driver_sql(self._sql, list(rows))
+
+
+class Part:
+    """What the parts of the journal share: the database, the clock, and ids of scopes.
+
+    Args:
+        database: Where the journal is kept.
+        clock: The time, with its zone.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+        where = [scopes.c[name] == bindparam(f"scope_{name}") for name in FIELDS]
+        query = select(scopes.c.id).where(*where).with_for_update(read=True, key_share=True)
+        self._scope = Statement(database, query)
+
+    def _place(self, connection: Connection, scope: Scope) -> int:
+        """The id of a scope, as ``scope_id`` gives it."""
+        values = {f"scope_{name}": value for name, value in zip(FIELDS, parts(scope), strict=True)}
+        found = self._scope.run(connection, **values).scalar_one_or_none()
+        return scope_id(self._database, connection, scope) if found is None else int(found)
