@@ -42,6 +42,7 @@ EDGES: tuple[Edge, ...] = ("model", "tool", "memory", "database", "journal", "cl
 FAULTS: tuple[Fault, ...] = ("error", "crash", "timeout", "garbage")
 STALL = 0.3
 """Seconds that a stalled edge takes where it cannot be cancelled; a run may take less."""
+START = datetime(2026, 1, 1, tzinfo=UTC)
 CRASHES = (RuntimeError, OSError, KeyError, ValueError, ZeroDivisionError, RecursionError, MemoryError, StopIteration)
 NOWHERE = threading.Event()
 """Never set: waiting for it is waiting for the timeout."""
@@ -78,7 +79,9 @@ class Faults:
         with self._lock:
             self.calls[edge] += 1
             for one in self.planned:
-                if one.edge == edge and (self.calls[edge] == one.first or (one.lasting and self.calls[edge] > one.first)):
+                if one.edge == edge and (
+                    self.calls[edge] == one.first or (one.lasting and self.calls[edge] > one.first)
+                ):
                     self.struck[edge, one.fault] += 1
                     return one.fault
         return None
@@ -189,7 +192,9 @@ class ChaosEmbedder(HashEmbedder):
             NOWHERE.wait(STALL)
         if fault == "garbage" and self.faults:
             nan = np.full(self.dimension, np.nan, np.float32)
-            return self.faults.random.choice((nan, np.zeros(3, np.float32), np.zeros(self.dimension, np.float32), None, "x"))
+            return self.faults.random.choice(
+                (nan, np.zeros(3, np.float32), np.zeros(self.dimension, np.float32), None, "x")
+            )
         return super().embed_query(text)
 
 
@@ -226,7 +231,6 @@ class ChaosClock:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._start = datetime(2026, 1, 1, tzinfo=UTC)
         self._ticks = 0
 
     def __call__(self) -> Any:
@@ -234,9 +238,11 @@ class ChaosClock:
         if fault in ("error", "crash"):
             raise OSError("no clock")
         self._ticks += 1
-        now = self._start + timedelta(milliseconds=self._ticks)
+        now = START + timedelta(milliseconds=self._ticks)
         if fault == "garbage":
-            return self._faults.random.choice((now.replace(tzinfo=None), None, now - timedelta(days=9000), "noon", 12.5))
+            return self._faults.random.choice(
+                (now.replace(tzinfo=None), None, now - timedelta(days=9000), "noon", 12.5)
+            )
         if fault == "timeout":
             NOWHERE.wait(0.02)
         return now

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
@@ -20,10 +21,12 @@ from tercet.agents.limits import Limits
 from tercet.agents.permissions import Permissions
 from tercet.errors import TercetError
 from tercet.memory.journal.in_memory import InMemoryJournal
+from tercet.memory.journal.records import Journal
 from tercet.models.chat_records import ToolCallPart
 from tests.agents.chaos import (
     EDGES,
     FAULTS,
+    START,
     TOOLS,
     ChaosClock,
     ChaosEmbedder,
@@ -38,7 +41,9 @@ SCOPE = Scope(tenant="acme", user="ada")
 LIMITS = Limits(steps=6, tool_calls=12, seconds=1.5)
 HANGS_AFTER = 15.0
 """Seconds: ten times what a run may take."""
-POLICY = Permissions(allow=["look_up", "note", "ring"], ask=["ring_later"], readable=["words"], writable=["notes", "bell"])
+POLICY = Permissions(
+    allow=["look_up", "note", "ring"], ask=["ring_later"], readable=["words"], writable=["notes", "bell"]
+)
 
 
 def plan(faults: Faults) -> list[list[ToolCallPart]]:
@@ -55,7 +60,7 @@ def plan(faults: Faults) -> list[list[ToolCallPart]]:
         lambda: [call("ring_later", number=3)],
     )
     turns = [faults.random.choice(choices)() for _ in range(faults.random.randint(1, 4))]
-    return [*turns, [call("finish", output="Done.", confidence=0.9)]]
+    return [*turns, [call("finish", output="Done.", confidence=0.9, citations=[])]]
 
 
 class Interrupted:
@@ -69,10 +74,11 @@ class Interrupted:
         raw: sqlite3.Connection = connection.connection.driver_connection
         raw.set_progress_handler(None, 0)
         if self.faults and self.faults.strike("database"):
-            raw.set_progress_handler(lambda: 1, 1)
+            blows = iter([1])
+            raw.set_progress_handler(lambda: next(blows, 0), 1)
 
 
-async def run_to_its_end(agent: Agent[World, str], faults: Faults, world: World) -> str:
+async def run_to_its_end(agent: Agent[World, str], faults: Faults, world: World, approver: Journal) -> str:
     """The type of the end or of the error; ``hang`` and ``untyped`` are what must not be."""
     try:
         async with asyncio.timeout(HANGS_AFTER) as limit:
@@ -81,7 +87,7 @@ async def run_to_its_end(agent: Agent[World, str], faults: Faults, world: World)
                 if not (isinstance(end, Escalated) and end.approval):
                     break
                 approved = faults.random.random() < 0.5
-                agent.journal.decide(end.approval, approved=approved, approver="ada", at=agent.clock())
+                approver.decide(end.approval, approved=approved, approver="ada", at=START)
                 end = await agent.resume(end.run, scope=SCOPE, deps=world)
         return type(end).__name__ if isinstance(end, ENDS) else f"untyped: {end!r}"
     except TercetError as error:
@@ -89,7 +95,8 @@ async def run_to_its_end(agent: Agent[World, str], faults: Faults, world: World)
     except TimeoutError as error:
         return "hang" if limit.expired() else f"untyped: {error!r}"
     except Exception as error:
-        return f"untyped: {error!r}"
+        *_, last = traceback.extract_tb(error.__traceback__)
+        return f"untyped: {error!r} in {Path(last.filename).name}, line {last.lineno}"
 
 
 async def _begun(agent: Agent[World, str], faults: Faults, world: World) -> End[str]:
@@ -125,7 +132,7 @@ async def chaos(folder: Path, seeds: range) -> tuple[dict[int, str], Counter[tup
                 journal=ChaosJournal(journal, faults),
                 clock=ChaosClock(faults),
             )
-            ended[seed] = await run_to_its_end(agent, faults, world)
+            ended[seed] = await run_to_its_end(agent, faults, world, journal)
             embedder.faults = database.faults = None
             struck += faults.struck
             left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task() and not task.done()]
@@ -133,7 +140,9 @@ async def chaos(folder: Path, seeds: range) -> tuple[dict[int, str], Counter[tup
                 await asyncio.wait(left, timeout=1.0)
             if any(not task.done() for task in left):
                 ended[seed] = f"untyped: {len(left)} tasks were left running after {ended[seed]}"
-        broken = [run.id for run in memory.journal.runs(scope=SCOPE, limit=10_000) if not memory.journal.verify(run.id).intact]
+        broken = [
+            run.id for run in memory.journal.runs(scope=SCOPE, limit=10_000) if not memory.journal.verify(run.id).intact
+        ]
     assert not broken
     return ended, struck
 
