@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
-from tercet.agents.construction import check_construction
+from tercet.agents.construction import stated_permissions
+from tercet.agents.gate.gate import Gate
 from tercet.agents.instructions import DEFAULT, Instructions, recorded_instructions
 from tercet.agents.limits import Limits
 from tercet.agents.running import begin, go_on
@@ -122,9 +123,8 @@ class Agent(Generic[Deps, Output]):
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.name = name
-        self.permissions = check_construction(
-            name, tools, permissions=permissions, limits=limits, owner=owner, on_failure=on_failure
-        )
+        stated = {"limits": limits, "owner": owner, "on_failure": on_failure}
+        self.permissions = stated_permissions(name, tools, permissions=permissions, stated=stated)
         self.instructions = Instructions(text=instructions) if isinstance(instructions, str) else instructions
         self.model = _model(model)
         self.memory = memory
@@ -143,6 +143,7 @@ class Agent(Generic[Deps, Output]):
         self.repairs = repairs
         self.approvals_expire = approvals_expire
         self.clock = clock or (memory.clock if memory else _system_clock)
+        self.gate = Gate()
         self._input = TypeAdapter(input_type)
         self._context = context
         self._counter = counter

@@ -39,7 +39,7 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class RunExplanation:
     """What became of a run, and what went wrong in it."""
 
     run: str
@@ -54,7 +54,7 @@ class Explanation:
         return self.deviations[0] if self.deviations else None
 
 
-def explain(journal: Journal, run: str, *, scope: Scope | AnyScope) -> Explanation:
+def explain(journal: Journal, run: str, *, scope: Scope | AnyScope) -> RunExplanation:
     """Where a run first deviated, and everything after that.
 
     Raises:
@@ -74,7 +74,7 @@ def explain(journal: Journal, run: str, *, scope: Scope | AnyScope) -> Explanati
         found = _deviation(journalled)
         if found is not None:
             deviations.append(found)
-    return Explanation(run=run, end=end, deviations=tuple(deviations))
+    return RunExplanation(run=run, end=end, deviations=tuple(deviations))
 
 
 def _deviation(journalled: Journalled) -> Deviation | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -179,7 +179,9 @@ def assemble(
             output_type=agent.output_type,
             instructions=contract(agent.name, agent.instructions, agent.limits),
             label=agent.instructions.label,
-            definitions=(*(tool.definition for tool in visible), *control_tools(agent.output_type)),
+            definitions=tuple(
+                replace(one) for one in (*(tool.definition for tool in visible), *control_tools(agent.output_type))
+            ),  # copies: whoever sees a request cannot change that of another run
             max_tokens=agent.max_tokens,
             effort=agent.effort,
             repairs=agent.repairs,
@@ -201,6 +203,9 @@ def assemble(
             journal=agent.journal,
             ledger=ledger,
             taint=conversation.taint,
+            loops=None,
+            rates=None,
+            breakers=None,
             clock=agent.clock,
             monotonic=time.monotonic,
         ),

@@ -117,7 +117,7 @@ async def _called(call: Callable[[], Any], function: Callable[..., Any]) -> _Ret
         return _Returned(await value if inspect.isawaitable(value) else value)
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - a tool may raise anything, SystemExit included
+    except BaseException as error:
         return _Raised(error)
 
 
@@ -138,7 +138,7 @@ def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
         value, error = None, None
         try:
             value = call()
-        except BaseException as raised:  # noqa: BLE001 - it is raised where the thread is awaited
+        except BaseException as raised:
             # No exception may end a future that says to whoever awaits it that an iteration is over.
             error = RuntimeError("StopIteration was raised") if isinstance(raised, StopIteration) else raised
         if not loop.is_closed():
@@ -177,7 +177,7 @@ def _failure(ended: _Raised | None, name: str, timeout: float) -> Failed:
 def _told(error: BaseException) -> str:
     try:
         text = excerpt(str(error))
-    except Exception:  # noqa: BLE001 - an exception that cannot be shown is still named
+    except Exception:
         text = ""
     kind = excerpt(type(error).__name__, limit=100)
     return f"{kind}: {text}" if text else f"{kind}."

@@ -55,7 +55,7 @@ class Approvals(Part):
         checked_approval(approval)
         moment, expires = microseconds(at), microseconds(approval.expires_at)
         with self._database.write() as connection:
-            self._ask.run(
+            self._ask.change(
                 connection,
                 approval_id=approval.id,
                 run=approval.run,
@@ -91,7 +91,7 @@ class Approvals(Part):
         checked_decision(approver, edited_arguments, answer, approved=approved)
         moment = microseconds(at)
         with self._database.write() as connection:
-            changed = self._decide.run(
+            changed = self._decide.change(
                 connection,
                 key=approval,
                 moment=moment,
@@ -102,7 +102,7 @@ class Approvals(Part):
                 new_answer=answer,
             )
             found = self._approval(connection, approval, moment)
-            if changed.rowcount == 0:
+            if changed == 0:
                 raise undecided(approval, found.state)
         return found
 
@@ -110,7 +110,7 @@ class Approvals(Part):
         """See ``Journal.use``."""
         moment = microseconds(at)
         with self._database.write() as connection:
-            if self._use.run(connection, key=approval, moment=moment).rowcount == 1:
+            if self._use.change(connection, key=approval, moment=moment) == 1:
                 return True
             self._approval(connection, approval, moment)  # or there is none
         return False

@@ -100,7 +100,7 @@ class Effects(Part):
                 row = self._read_effect_for_writing.run(connection, key=effect.key).one()
                 return Reservation(effect=self._with_amounts(connection, row))
             whole = ((name, str(effect.amounts[name]), *divmod(value, BILLION)) for name, value in amounts.items())
-            self._add_amounts.run_rows(connection, [(number, *one) for one in whole])
+            self._add_amounts.change_rows(connection, [(number, *one) for one in whole])
         record = EffectRecord(
             key=effect.key,
             run=effect.run,
@@ -138,8 +138,8 @@ class Effects(Part):
         if row is None:
             number = self._add_effect.run(connection, key=key, **values).scalar_one_or_none()
             return None if number is None else int(number)
-        self._start_again.run(connection, row=row, **values)
-        self._remove_amounts.run(connection, row=row)
+        self._start_again.change(connection, row=row, **values)
+        self._remove_amounts.change(connection, row=row)
         return row
 
     def settle(self, key: str, *, state: EffectState, result: str | None, reason: str = "", at: datetime) -> None:
@@ -147,7 +147,7 @@ class Effects(Part):
         checked_settlement(state, result, reason)
         values = {"new_state": state, "new_result": result, "new_reason": reason, "finished_at": microseconds(at)}
         with self._database.write() as connection:
-            if self._settle.run(connection, key=key, **values).rowcount == 0:
+            if self._settle.change(connection, key=key, **values) == 0:
                 row = self._read_effect.run(connection, key=key).one_or_none()
                 raise unsettled(key, None if row is None else row.state)
 

@@ -97,7 +97,7 @@ class Runs(Part):
             sealed = chain.seal(tail, events)
             if events:
                 values = {"row": row, "after": len(events), "before": first, "status": "running"}
-                self._advance.run(connection, **values, events=len(events), hash=sealed.hash, changed_at=changed)
+                self._advance.change(connection, **values, events=len(events), hash=sealed.hash, changed_at=changed)
                 self._keep(connection, sealed)
         self._tails.put(run.id, tail.after(sealed))
         return RunRecord(
@@ -144,12 +144,12 @@ class Runs(Part):
 
     def _advanced(self, connection: Connection, tail: Tail, sealed: Sealed, values: dict[str, Any]) -> bool:
         """Whether the chain still ended where it was thought to, and now ends with what was sealed."""
-        changed = self._advance.run(connection, row=tail.row, before=tail.hash, hash=sealed.hash, **values)
-        return changed.rowcount == 1
+        changed = self._advance.change(connection, row=tail.row, before=tail.hash, hash=sealed.hash, **values)
+        return changed == 1
 
     def _keep(self, connection: Connection, sealed: Sealed) -> None:
-        self._add_texts.run_rows(connection, sealed.texts)
-        self._add_events.run_rows(connection, sealed.events)
+        self._add_texts.change_rows(connection, sealed.texts)
+        self._add_events.change_rows(connection, sealed.events)
 
     def _load(self, connection: Connection, run: str, after: int) -> Tail:
         """The end of a chain as it is kept; locked, so that it stays there."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sqlite3
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, select
 
+from tercet.memory.connections import meaning
 from tercet.memory.journal.checks import FIELDS, parts
 from tercet.memory.schema import scopes
 from tercet.memory.scopes import scope_id
@@ -27,6 +29,7 @@ class Statement:
     """
 
     def __init__(self, database: Database, clause: ClauseElement, *, columns: Sequence[str] | None = None) -> None:
+        self._database = database
         dialect: Any = type(database.engine.dialect)
         positional = dialect(paramstyle="qmark" if database.dialect == "sqlite" else "format")
         compiled: Any = clause.compile(dialect=positional, column_keys=columns)
@@ -39,10 +42,27 @@ class Statement:
         given = {**self._fixed, **values}
         return connection.exec_driver_sql(self._sql, tuple([given[name] for name in self._names]))
 
-    def run_rows(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run it for each row, whose values stand in the order of the table's columns."""
+    def change(self, connection: Connection, **values: object) -> int:
+        """Run it once for its effect; returns how many rows it changed."""
+        given = {**self._fixed, **values}
+        return self._execute(connection, tuple([given[name] for name in self._names]))
+
+    def change_rows(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for each row, whose values stand in the order of the table's columns and hold no NUL."""
         if rows:
-            connection.exec_driver_sql(self._sql, list(rows))
+            self._execute(connection, list(rows))
+
+    def _execute(self, connection: Connection, values: tuple[Any, ...] | list[tuple[Any, ...]]) -> int:
+        if self._database.dialect == "postgresql":
+            return connection.exec_driver_sql(self._sql, values).rowcount
+        # Not through SQLAlchemy, which costs more than what SQLite does for it.
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        try:
+            if isinstance(values, list):
+                return driver.executemany(self._sql, values).rowcount
+            return driver.execute(self._sql, values).rowcount
+        except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
+            raise meaning(error, self._database.name) or error from error
 
 
 class Part:
