@@ -42,7 +42,9 @@ class Obeying:
         obeyed: Whether it found the order.
     """
 
-    def __init__(self, task: Task, attack: Attack | None, translate: Callable[[str, dict[str, Any]], ToolCallPart]):
+    def __init__(
+        self, task: Task, attack: Attack | None, translate: Callable[[str, str, dict[str, Any]], ToolCallPart]
+    ) -> None:
         self._task, self._attack, self._translate = task, attack, translate
         self._turn = 0
         self._planned: list[str] = []
