@@ -19,7 +19,7 @@ from tercet.agents.events import (
     ToolFinished,
 )
 from tercet.agents.requests import request_parameters, request_texts
-from tercet.agents.resuming import consumed_by
+from tercet.agents.resuming import RAN, consumed_by
 from tercet.agents.run_log import RunLog
 from tercet.agents.running import assemble, new_id, recorded_events, run_of
 from tercet.agents.tools.records import Refused
@@ -257,7 +257,10 @@ class RecordedGate:
                 "no result of that.",
                 run=run.run,
             )
-        return outcomes.popleft()
+        outcome = outcomes.popleft()
+        if outcome.kind in RAN:
+            run.ledger.book(tool_calls=1).settle()  # the model is told how many are left
+        return outcome
 
 
 class HarmlessGate:

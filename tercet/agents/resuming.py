@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tercet.agents.events import Event
     from tercet.memory.journal.records import ApprovalRecord
 
-_RAN = ("succeeded", "failed", "in_doubt")
+RAN = ("succeeded", "failed", "in_doubt")
+"""Outcomes of calls that were executed."""
 
 
 def consumed_by(events: Sequence[Event]) -> Consumed:
@@ -31,7 +32,7 @@ def consumed_by(events: Sequence[Event]) -> Consumed:
     return Consumed(
         steps=max((event.step for event in requested), default=0),
         model_calls=len(requested),
-        tool_calls=sum(event.outcome in _RAN for event in finished),
+        tool_calls=sum(event.outcome in RAN for event in finished),
         usage=sum((event.usage for event in answered), Usage()),
         failed_usage=sum((event.usage for event in failed), Usage()),
         cost=sum((event.cost or Decimal(0) for event in (*answered, *failed)), Decimal(0)),

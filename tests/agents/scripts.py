@@ -13,7 +13,7 @@ def call(name: str, /, id: str = "", **arguments: Any) -> ToolCallPart:  # noqa:
     return ToolCallPart(id=id or f"call-{name}", name=name, arguments=arguments)
 
 
-def finish(output: Any, *, confidence: float = 0.9, citations: tuple[str, ...] = (), text: str = "") -> ChatResponse:  # noqa: ANN401
+def finish(output: Any, *, confidence: float = 0.9, citations: tuple[str, ...] = (), text: str = "") -> ChatResponse:
     """An answer that completes the task."""
     said = call("finish", output=output, confidence=confidence, citations=list(citations))
     return answer(text, said) if text else answer(said)

@@ -24,6 +24,8 @@ from tercet import (
     tool,
 )
 from tercet.agents.events import ModelAnswered, ModelRequested, ToolFinished, read
+from tercet.agents.prices import Prices
+from tercet.agents.requests import request_of
 from tercet.errors import ConfigurationError, InputError, ModelUnavailableError, OutputError, StateError
 from tercet.memory.journal.in_memory import InMemoryJournal
 from tercet.models.chat_records import SourcePart
@@ -344,8 +346,6 @@ def test_a_stream_that_nobody_reads_on_leaves_no_task_behind() -> None:
 
 def test_costs_are_those_of_the_usage() -> None:
     """S2.46: the sum of the leaves is the total."""
-    from tercet.agents.prices import Prices
-
     price = Prices(input=Decimal(3), cached_read=Decimal("0.3"), cache_write=Decimal("3.75"), output=Decimal(15))
     with ScriptedModel([answer(call("double", number=1)), finish("2")]) as model:
         used = agent(model, prices={"scripted": price})
@@ -379,7 +379,6 @@ def test_what_one_agent_is_given_is_never_changed_by_another() -> None:
         requests.append(model.requests)
         model.requests[0].tools[0].parameters["properties"] = {"changed": True}
         box.items = ["first"]
-        requests[-1][1].messages[-1].parts[0].content[0].text
     first, second = requests
     assert first[1].messages == second[1].messages
     assert "changed" not in str(second[1].tools[1:])
@@ -387,8 +386,6 @@ def test_what_one_agent_is_given_is_never_changed_by_another() -> None:
 
 def test_every_request_and_answer_is_on_record_to_the_byte() -> None:
     """S1.47, S1.48."""
-    from tercet.agents.requests import request_of
-
     with ScriptedModel([answer(call("double", number=21)), finish("42")]) as model:
         used = agent(model)
         end = used.run_sync("Twice 21?", scope=SCOPE)
