@@ -71,6 +71,7 @@ _DESCRIPTIONS = {
 _MODELS: dict[str, type[_Arguments]] = {IMPOSSIBLE: GiveUp, ASK_USER: AskUser, ESCALATE: Escalate}
 
 
+@lru_cache(maxsize=256)  # making schemas takes as long as several steps of a run
 def control_tools(output_type: type[Any]) -> tuple[ToolDefinition, ...]:
     """The definitions of the four, as the model is told.
 
