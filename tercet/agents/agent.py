@@ -19,6 +19,7 @@ from tercet.agents.gate.gate import Gate
 from tercet.agents.instructions import DEFAULT, Instructions, recorded_instructions
 from tercet.agents.limits import Limits
 from tercet.agents.running import begin, go_on
+from tercet.agents.tools.control import ControlTools
 from tercet.errors import InputError
 from tercet.models.chat import resolve_model
 from tercet.models.counters import resolve_counter
@@ -129,7 +130,7 @@ class Agent(Generic[Deps, Output]):
         self.model = _model(model)
         self.memory = memory
         self.tools = {tool.name: tool for tool in tools}
-        self.output_type = output_type
+        self.controls: ControlTools[Output] = ControlTools(output_type)
         self.limits = limits or Limits()
         self.owner = owner or name
         self.on_failure: FailurePolicy = on_failure or "raise"

@@ -8,13 +8,13 @@ from tercet.agents.permissions import Permissions
 from tercet.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tercet.agents.tools.records import Tool
 
 
 def stated_permissions(
-    agent: str, tools: Sequence[Tool[Any]], *, permissions: Permissions | None, stated: dict[str, object]
+    agent: str, tools: Sequence[Tool[Any]], *, permissions: Permissions | None, stated: Mapping[str, object]
 ) -> Permissions:
     """The permissions of an agent, once all is stated that its tools ask for.
 

@@ -88,7 +88,8 @@ class Impossible(_End):
     """The task cannot be done, and trying again would not help."""
 
     reason: str
-    evidence: str = ""
+    evidence: tuple[str, ...] = ()
+    """What shows it."""
     kind: Literal["impossible"] = "impossible"
 
     @property

@@ -225,9 +225,6 @@ Event = (
 )
 """What the journal keeps."""
 
-LiveEvent = Event | Draft | DraftWithdrawn
-"""What a stream shows."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journalled:
@@ -240,6 +237,10 @@ class Journalled:
     number: int = 0
     """In the journal; 0: not written yet."""
     hash: str = field(default="", repr=False)
+
+
+LiveEvent = Journalled | Draft | DraftWithdrawn
+"""What a stream shows."""
 
 
 @cache

@@ -7,7 +7,7 @@ import json
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from tercet.agents.conversation import write_context, write_outcome
 from tercet.agents.ends import Answer, Escalated, Impossible, LimitReached, NeedsClarification
@@ -23,7 +23,7 @@ from tercet.agents.events import (
     ToolRequested,
 )
 from tercet.agents.instructions import what_is_left
-from tercet.agents.tools.control import CONTROL_TOOLS, ESCALATE, AskUser, Escalate, Finish, GiveUp, read_control
+from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
 from tercet.agents.tools.records import Call, Pending, Refused
 from tercet.errors import InputError, LimitExceededError, OutputError, RunError, StoreError, TercetError
 from tercet.memory.journal.records import NewApproval
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from tercet.agents.conversation import Conversation
     from tercet.agents.ends import End
     from tercet.agents.events import Event
-    from tercet.agents.gate.gate import Gate
     from tercet.agents.gate.records import RunState
     from tercet.agents.run_log import RunLog
+    from tercet.agents.tools.control import ControlTools
     from tercet.agents.tools.records import Outcome
     from tercet.models.chat import ChatModel
     from tercet.models.chat_records import ChatResponse, Effort, ToolCallPart, ToolDefinition
@@ -50,14 +50,23 @@ Output = TypeVar("Output")
 
 WORDS_ALONE = "Nothing is finished by words. Call `finish`, `impossible`, `ask_user` or `escalate`, or another tool."
 ALONE = "It has to be called alone, once the results of the other calls are there."
+_ESCALATE = "escalate"
 _REASON_LENGTH = 500
+
+
+class ToolGate(Protocol):
+    """What every tool call passes."""
+
+    async def pass_(self, call: Call, run: RunState) -> Outcome:
+        """What the call comes to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig(Generic[Output]):
     """What does not change during a run."""
 
-    output_type: type[Output]
+    controls: ControlTools[Output]
     instructions: str
     """The contract, as the model is told."""
     label: str
@@ -91,7 +100,7 @@ class Loop(Generic[Output]):
         recall: Recall | None,
         conversation: Conversation,
         log: RunLog,
-        gate: Gate,
+        gate: ToolGate,
         state: RunState,
     ) -> None:
         self._config = config
@@ -221,7 +230,7 @@ class Loop(Generic[Output]):
         response = self._conversation.response
         if response is None:
             raise AssertionError("nothing was answered")
-        control = [call for call in response.tool_calls if call.name in CONTROL_TOOLS]
+        control = [call for call in response.tool_calls if call.name in CONTROL_NAMES]
         if not response.tool_calls:
             self._reject(WORDS_ALONE)
             return None
@@ -313,15 +322,15 @@ class Loop(Generic[Output]):
 
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
-            wanted = read_control(call, self._config.output_type)
-            if isinstance(wanted, Finish):
-                return self._answer(wanted, response)
+            wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
             return None
         match wanted:
-            case GiveUp():
+            case Finish():
+                return self._answer(wanted, response)
+            case DeclareImpossible():
                 return Impossible(**self._common(), reason=wanted.reason, evidence=wanted.evidence)
             case AskUser():
                 self._suspend("clarification", wanted.question, call=call.id)
@@ -330,18 +339,8 @@ class Loop(Generic[Output]):
                 return await self._escalate(wanted.reason, call=call.id)
 
     def _answer(self, finish: Finish[Output], response: ChatResponse) -> Answer[Output]:
-        """The answer, with its citations resolved.
-
-        Raises:
-            InputError: It cites what the run was not given.
-        """
+        """The answer, with what it rests on: what the model quotes, and all of what it cites without quoting."""
         sources = self._conversation.sources
-        unknown = [cited for cited in finish.citations if cited not in sources]
-        if unknown:
-            raise InputError(
-                f"There is no source {', '.join(map(repr, unknown))}.",
-                remedy=f"Cite by these ids: {', '.join(sources) or 'none, nothing was given'}.",
-            )
         quotes = {
             (quote.source_id, quote.text): sources[quote.source_id].quote(
                 quote.start_piece, quote.end_piece, quote.text
@@ -375,11 +374,11 @@ class Loop(Generic[Output]):
         """Put the run before a person, on the list of what waits for approval."""
         state = self._state
         asked = NewApproval(
-            id=f"{state.run}-{self._conversation.step}-{call or ESCALATE}",
+            id=f"{state.run}-{self._conversation.step}-{call or _ESCALATE}",
             run=state.run,
             call=call,
             agent=state.agent,
-            tool=ESCALATE,
+            tool=_ESCALATE,
             scope=state.scope,
             arguments=json.dumps({"reason": reason}, ensure_ascii=False),
             arguments_hash="",
@@ -413,7 +412,7 @@ class Loop(Generic[Output]):
         return LimitExceededError(
             "The time is over.",
             which="seconds",
-            consumed=round(seconds.consumed, 3),
+            consumed=round(float(seconds.consumed), 3),
             reserved=0,
             limit=seconds.limit or 0,
             agent=self._state.agent,

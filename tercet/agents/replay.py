@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from tercet.agents.agent import Agent
     from tercet.agents.ends import End
     from tercet.agents.events import Event
-    from tercet.agents.gate.gate import Gate
     from tercet.agents.gate.records import RunState
+    from tercet.agents.loop import ToolGate
     from tercet.agents.tools.records import Call, Outcome
     from tercet.models.chat_records import ChatEvent, ChatRequest, ChatResponse
     from tercet.records import Scope
@@ -266,7 +266,7 @@ class RecordedGate:
 class HarmlessGate:
     """Another gate that nothing passes which would change anything."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: ToolGate) -> None:
         self._gate = gate
 
     async def pass_(self, call: Call, run: RunState) -> Outcome:

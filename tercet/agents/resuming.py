@@ -25,18 +25,20 @@ RAN = ("succeeded", "failed", "in_doubt")
 
 def consumed_by(events: Sequence[Event]) -> Consumed:
     """What the events of a run came to; a request that nobody heard of again counts as sent."""
-    answered = [event for event in events if isinstance(event, ModelAnswered)]
-    failed = [event for event in events if isinstance(event, ModelFailed)]
+    answered: list[ModelAnswered] = [event for event in events if isinstance(event, ModelAnswered)]
+    failed: list[ModelFailed] = [event for event in events if isinstance(event, ModelFailed)]
     requested = [event for event in events if isinstance(event, ModelRequested)]
     finished = [event for event in events if isinstance(event, ToolFinished)]
+    costs = [*(event.cost for event in answered), *(event.cost for event in failed)]
+    seconds = [*(one.seconds for one in answered), *(one.seconds for one in failed), *(one.seconds for one in finished)]
     return Consumed(
         steps=max((event.step for event in requested), default=0),
         model_calls=len(requested),
         tool_calls=sum(event.outcome in RAN for event in finished),
         usage=sum((event.usage for event in answered), Usage()),
         failed_usage=sum((event.usage for event in failed), Usage()),
-        cost=sum((event.cost or Decimal(0) for event in (*answered, *failed)), Decimal(0)),
-        seconds=sum(event.seconds for event in (*answered, *failed, *finished)),
+        cost=sum((cost for cost in costs if cost is not None), Decimal(0)),
+        seconds=sum(seconds),
     )
 
 

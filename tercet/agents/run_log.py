@@ -6,16 +6,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tercet.agents.events import Draft, DraftWithdrawn, Journalled, write
+from tercet.agents.events import Journalled, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tercet.agents.events import Event
+    from tercet.agents.events import Draft, DraftWithdrawn, Event, LiveEvent
     from tercet.memory.journal.records import Journal, NewEvent, NewRun, RunStatus
 
-    Watch = Callable[[Journalled | Draft | DraftWithdrawn], None]
+    Watch = Callable[[LiveEvent], None]
     Redact = Callable[[str], str]
 
 logger = logging.getLogger("tercet.agents")

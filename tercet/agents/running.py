@@ -17,7 +17,6 @@ from tercet.agents.loop import Loop, LoopConfig
 from tercet.agents.requests import RecordedRequests
 from tercet.agents.resuming import consumed_by, decided
 from tercet.agents.run_log import RunLog
-from tercet.agents.tools.control import control_tools
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, StateError
 from tercet.memory.journal.records import NewRun
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from tercet.agents.agent import Agent
     from tercet.agents.consumption import Consumed
     from tercet.agents.events import Event
-    from tercet.agents.gate.gate import Gate
-    from tercet.agents.loop import Recall
+    from tercet.agents.loop import Recall, ToolGate
     from tercet.agents.run_log import Watch
     from tercet.memory.journal.records import RunRecord
     from tercet.models.chat import ChatModel
@@ -147,7 +145,7 @@ def assemble(
     deps: Any = None,  # noqa: ANN401 - as above
     consumed: Consumed | None = None,
     model: ChatModel | None = None,
-    gate: Gate | None = None,
+    gate: ToolGate | None = None,
     recall: Recall | None = None,
 ) -> Loop[Output]:
     """The loop of a run of an agent.
@@ -176,11 +174,11 @@ def assemble(
     )
     return Loop(
         LoopConfig(
-            output_type=agent.output_type,
+            controls=agent.controls,
             instructions=contract(agent.name, agent.instructions, agent.limits),
             label=agent.instructions.label,
             definitions=tuple(
-                replace(one) for one in (*(tool.definition for tool in visible), *control_tools(agent.output_type))
+                replace(one) for one in (*(tool.definition for tool in visible), *agent.controls.definitions)
             ),  # copies: whoever sees a request cannot change that of another run
             max_tokens=agent.max_tokens,
             effort=agent.effort,

@@ -108,7 +108,7 @@ class ExtractiveModel:
             id=FINISH,
             name=FINISH,
             arguments={
-                "output": "\n".join(f"{' '.join(text.split())} [{quote.source_id}]" for text, quote in quotes),
+                "text": "\n".join(f"{' '.join(text.split())} [{quote.source_id}]" for text, quote in quotes),
                 "confidence": round(len(shared) / len(terms), 2),
                 "citations": list(dict.fromkeys(quote.source_id for _, quote in quotes)),
             },
@@ -124,10 +124,12 @@ class ExtractiveModel:
 
 
 def _takes_text(finish: ToolDefinition) -> bool:
-    output = finish.parameters.get("properties", {}).get("output", {})
-    return bool(output.get("type") == "string")
+    return "text" in finish.parameters.get("properties", {})
 
 
 def _give_up() -> ToolCallPart:
-    reason = "Nothing relevant was found: no sentence of the sources holds enough of the words of the question."
-    return ToolCallPart(id=IMPOSSIBLE, name=IMPOSSIBLE, arguments={"reason": reason, "evidence": ""})
+    arguments = {
+        "reason": "Nothing relevant was found.",
+        "evidence": ["No sentence of the sources holds enough of the words of the question."],
+    }
+    return ToolCallPart(id=IMPOSSIBLE, name=IMPOSSIBLE, arguments=arguments)

@@ -15,5 +15,6 @@ def call(name: str, /, id: str = "", **arguments: Any) -> ToolCallPart:  # noqa:
 
 def finish(output: Any, *, confidence: float = 0.9, citations: tuple[str, ...] = (), text: str = "") -> ChatResponse:
     """An answer that completes the task."""
-    said = call("finish", output=output, confidence=confidence, citations=list(citations))
+    name = "text" if isinstance(output, str) else "output"
+    said = call("finish", **{name: output}, confidence=confidence, citations=list(citations))
     return answer(text, said) if text else answer(said)

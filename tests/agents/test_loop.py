@@ -133,15 +133,15 @@ def test_citations_must_be_of_sources_that_were_given() -> None:
 
     assert isinstance(end, Answer)
     assert [(quote.id, quote.text) for quote in end.quotes] == [("upload", "Keys rotate every 90 days.")]
-    assert "no source '7'" in model.requests[1].messages[-1].parts[0].content[0].text
+    assert "'7' is no source" in model.requests[1].messages[-1].parts[0].content[0].text
 
 
 def test_a_task_may_be_impossible() -> None:
     """S2.11."""
-    with ScriptedModel([answer(call("impossible", reason="There is no such key.", evidence="Looked at 3"))]) as model:
+    with ScriptedModel([answer(call("impossible", reason="There is no such key.", evidence=["Looked at 3"]))]) as model:
         end = agent(model).run_sync("Rotate key 9", scope=SCOPE)
     assert isinstance(end, Impossible)
-    assert (end.reason, end.evidence) == ("There is no such key.", "Looked at 3")
+    assert (end.reason, end.evidence) == ("There is no such key.", ("Looked at 3",))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
@@ -293,7 +293,7 @@ def test_calls_of_one_answer_run_side_by_side_and_keep_their_order() -> None:
 
 
 def test_a_finish_beside_other_calls_is_refused_and_they_are_made() -> None:
-    script = [answer(call("double", number=2), call("finish", output="?", confidence=1, citations=[])), finish("4")]
+    script = [answer(call("double", number=2), call("finish", text="?", confidence=1, citations=[])), finish("4")]
     with ScriptedModel(script) as model:
         end = agent(model).run_sync("Twice 2?", scope=SCOPE)
     assert isinstance(end, Answer)

@@ -1,145 +1,190 @@
-"""The four tools by which a run ends or waits. The loop takes them itself: they reach nothing outside."""
+"""The tools by which a model ends a run or hands it to a person: the loop takes them itself, they never pass the gate.
+
+A run is finished by calling ``finish``, and by nothing that stands in a text.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import AfterValidator, Field, TypeAdapter
 
-from tercet.errors import ConfigurationError, InputError
+from tercet.agents.tools.schema import is_closed, json_schema, object_of, read_json
+from tercet.errors import InputError
 from tercet.models.chat_records import ToolDefinition
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from tercet.models.chat_records import ToolCallPart
 
 Output = TypeVar("Output")
 
-FINISH: Literal["finish"] = "finish"
-IMPOSSIBLE: Literal["impossible"] = "impossible"
-ASK_USER: Literal["ask_user"] = "ask_user"
-ESCALATE: Literal["escalate"] = "escalate"
-CONTROL_TOOLS = frozenset({FINISH, IMPOSSIBLE, ASK_USER, ESCALATE})
-"""Names that no other tool may have."""
-
-_Text = Annotated[str, Field(min_length=1)]
+ControlName = Literal["finish", "impossible", "ask_user", "escalate"]
+CONTROL_NAMES: frozenset[str] = frozenset(get_args(ControlName))
+"""No tool of an agent may be called like one of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish(Generic[Output]):
-    """The model says that the task is done."""
+    """The model has the answer."""
 
     output: Output
-    """Of the output type, checked."""
+    """Of the type that the agent promises."""
     confidence: float
-    citations: tuple[str, ...]
-    """Ids of sources, not yet looked up."""
+    """Its own estimate, from 0 to 1."""
+    citations: tuple[str, ...] = ()
+    """Ids of the sources that the output rests on."""
 
 
-class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareImpossible:
+    """The model says that the goal cannot be reached."""
+
+    reason: str
+    evidence: tuple[str, ...]
+    """What it has seen that shows it."""
 
 
-class GiveUp(_Arguments):
-    """The model says that the task cannot be done."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskUser:
+    """The model needs to know something that only the user can say."""
 
-    reason: _Text = Field(description="Why the task cannot be done.")
-    evidence: str = Field(description="What shows it: what you looked for and found, or did not.")
-
-
-class AskUser(_Arguments):
-    """The model cannot go on without an answer."""
-
-    question: _Text = Field(description="One question, answerable by the user.")
+    question: str
 
 
-class Escalate(_Arguments):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalate:
     """The model wants a person to decide."""
 
-    reason: _Text = Field(description="What a person has to decide, and why.")
+    reason: str
 
 
-Control = Finish[Output] | GiveUp | AskUser | Escalate
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is blank")
+    return text
 
-_DESCRIPTIONS = {
-    FINISH: "Complete the task with its output. Nothing else completes it.",
-    IMPOSSIBLE: "Say that the task cannot be done, and why. Better than a guess.",
-    ASK_USER: "Ask the user one question, and wait for the answer.",
-    ESCALATE: "Put the matter before a person, and wait for the decision.",
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+_REASON = Annotated[Text, Field(description="Why, in one or two sentences.")]
+
+_DESCRIPTIONS: Mapping[str, str] = {
+    "finish": "End the task with its result. This is the only way to give an answer: text beside it is not read.",
+    "impossible": "End the task because it cannot be done: what it needs is not there, or it contradicts itself. "
+    "Not for what merely failed once.",
+    "ask_user": "Ask the user something that the task cannot be done without and that nothing else can tell. "
+    "The task waits for the answer.",
+    "escalate": "Hand the task to a person who has to decide, such as where you are not permitted to go on.",
 }
-_MODELS: dict[str, type[_Arguments]] = {IMPOSSIBLE: GiveUp, ASK_USER: AskUser, ESCALATE: Escalate}
 
 
-@lru_cache(maxsize=256)  # making schemas takes as long as several steps of a run
-def control_tools(output_type: type[Any]) -> tuple[ToolDefinition, ...]:
-    """The definitions of the four, as the model is told.
+class ControlTools(Generic[Output]):
+    """The control tools of an agent that promises outputs of some type.
 
     Args:
-        output_type: Of the output that ``finish`` takes.
+        output: Anything that pydantic can check and JSON can say: ``str``, a model, a dataclass, ``list[int]`` …
 
     Raises:
-        ConfigurationError: No JSON schema can be made of it.
+        ConfigurationError: JSON cannot say an output.
 
     Example:
-        >>> [definition.name for definition in control_tools(str)]
+        >>> controls = ControlTools(list[int])
+        >>> [one.name for one in controls.definitions]
         ['finish', 'impossible', 'ask_user', 'escalate']
+        >>> controls.read("finish", {"output": [1, 2], "confidence": 0.9, "citations": []})
+        Finish(output=[1, 2], confidence=0.9, citations=())
     """
-    models = {FINISH: _finish_model(output_type), **_MODELS}
-    return tuple(
-        ToolDefinition(name=name, description=_DESCRIPTIONS[name], parameters=_schema(model))
-        for name, model in models.items()
-    )
+
+    def __init__(self, output: type[Output] | Any) -> None:  # noqa: ANN401 -- list[int] is no type to a checker
+        self._field = "text" if output is str else "output"
+        """What the output is called; a text is best asked for as one."""
+        self._adapters: dict[str, TypeAdapter[Any]] = {
+            name: object_of(fields, name=name) for name, fields in self._fields(output).items()
+        }
+        self.definitions: tuple[ToolDefinition, ...] = tuple(
+            _definition(name, adapter) for name, adapter in self._adapters.items()
+        )
+        """As the model is told, always in this order."""
+
+    def read(
+        self, name: str, arguments: Mapping[str, Any], *, sources: Collection[str] | None = None
+    ) -> Finish[Output] | DeclareImpossible | AskUser | Escalate:
+        """What a control call says.
+
+        Args:
+            name: Of the tool.
+            arguments: As the model gave them.
+            sources: Ids of the sources that it was given; None: citations are not checked.
+
+        Raises:
+            InputError: There is no such control tool, or the arguments do not fit; the message tells the model what to
+                correct.
+        """
+        if name not in self._adapters:
+            raise InputError(f"{name!r} is no control tool.", remedy=f"Call one of {', '.join(self._adapters)}.")
+        read = read_json(self._adapters[name], dict(arguments), f"The arguments of {name!r}")
+        if name == "finish":
+            return self._finish(read, sources)
+        if name == "impossible":
+            return DeclareImpossible(reason=read["reason"], evidence=tuple(read["evidence"]))
+        if name == "ask_user":
+            return AskUser(question=read["question"])
+        return Escalate(reason=read["reason"])
+
+    def _finish(self, read: Mapping[str, Any], sources: Collection[str] | None) -> Finish[Output]:
+        citations = tuple(dict.fromkeys(read["citations"]))
+        unknown = [] if sources is None else [one for one in citations if one not in sources]
+        if unknown:
+            raise InputError(
+                f"The arguments of 'finish' do not fit: citations: {unknown[0]!r} is no source that you were given.",
+                remedy="Cite by the ids of sources, or leave the list empty.",
+            )
+        return Finish(output=read[self._field], confidence=read["confidence"], citations=citations)
+
+    def _fields(self, output: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 -- a type
+        result = Text if output is str else output
+        return {
+            "finish": {
+                self._field: Annotated[result, Field(description="The result.")],
+                "confidence": Annotated[
+                    float, Field(ge=0, le=1, strict=True, description="How sure you are that it is right, 0 to 1.")
+                ],
+                "citations": Annotated[
+                    list[str], Field(description="Ids of the sources that the result rests on; empty if on none.")
+                ],
+            },
+            "impossible": {
+                "reason": _REASON,
+                "evidence": Annotated[
+                    list[Text], Field(min_length=1, description="What you have seen that shows it, each in a sentence.")
+                ],
+            },
+            "ask_user": {"question": Annotated[Text, Field(description="One question, to be understood by itself.")]},
+            "escalate": {"reason": _REASON},
+        }
 
 
-def read_control(call: ToolCallPart, output_type: type[Output]) -> Control[Output]:
-    """What the model wants by a call of one of the four.
+def read_control(
+    call: ToolCallPart, controls: ControlTools[Output], *, sources: Collection[str] | None = None
+) -> Finish[Output] | DeclareImpossible | AskUser | Escalate | None:
+    """What a call says, if it is one of a control tool; None: it is one for the gate.
 
     Raises:
-        InputError: Its arguments are not what they should be; the message is for the model to mend them by.
+        InputError: The arguments do not fit; the message tells the model what to correct.
+
+    Example:
+        >>> from tercet.models.chat_records import ToolCallPart
+        >>> call = ToolCallPart(id="1", name="ask_user", arguments={"question": "Which key?"})
+        >>> read_control(call, ControlTools(str))
+        AskUser(question='Which key?')
     """
-    model = _finish_model(output_type) if call.name == FINISH else _MODELS[call.name]
-    try:
-        arguments = model.model_validate(dict(call.arguments))
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}"
-            for one in error.errors(include_url=False, include_input=False)[:10]
-        )
-        raise InputError(f"The arguments of `{call.name}` do not fit: {faults}.", remedy="Mend them.") from error
-    if isinstance(arguments, GiveUp | AskUser | Escalate):
-        return arguments
-    given: Any = arguments
-    return Finish(output=given.output, confidence=given.confidence, citations=tuple(given.citations))
+    return controls.read(call.name, call.arguments, sources=sources) if call.name in CONTROL_NAMES else None
 
 
-@lru_cache(maxsize=256)
-def _finish_model(output_type: type[Any]) -> type[BaseModel]:
-    try:
-        model = create_model(
-            "Finish",
-            __base__=_Arguments,
-            output=(output_type, Field(description="What the task asked for.")),
-            confidence=(
-                float,
-                Field(ge=0, le=1, allow_inf_nan=False, description="How sure you are that it is right, from 0 to 1."),
-            ),
-            citations=(
-                list[str],
-                Field(description="Ids of the sources that the output rests on; empty if it rests on none."),
-            ),
-        )
-        TypeAdapter(model).json_schema()
-    except Exception as error:  # pydantic raises errors of many kinds for types that it cannot take
-        raise ConfigurationError(
-            f"An output of type {output_type!r} cannot be asked of a model: {error}.",
-            remedy="Use str, a pydantic model, a dataclass, or a list or union of such.",
-        ) from error
-    return model
-
-
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
-    schema.pop("title", None)
-    schema.pop("description", None)
-    return schema
+def _definition(name: str, adapter: TypeAdapter[Any]) -> ToolDefinition:
+    parameters = json_schema(adapter, name=name)
+    return ToolDefinition(
+        name=name, description=_DESCRIPTIONS[name], parameters=parameters, strict=is_closed(parameters)
+    )

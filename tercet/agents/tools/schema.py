@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
@@ -75,8 +76,9 @@ def read_signature(function: Callable[..., Any], *, name: str, descriptions: Map
             f"The docstring of tool {name!r} describes {unknown[0]!r}, which it does not take.",
             remedy="Correct the name below 'Args:'.",
         )
-    arguments = _adapter(name, {one.name: _field(one, hints[one.name], descriptions, name) for one in given})
-    parameters = json_schema(arguments, f"Tool {name!r}")
+    fields = {one.name: _field(one, hints[one.name], descriptions, name) for one in given}
+    arguments = object_of(fields, name=name)
+    parameters = json_schema(arguments, name=name)
     if set(parameters["properties"]) != {one.name for one in given}:
         raise ConfigurationError(
             f"Tool {name!r} gives a parameter another name in its schema.",
@@ -91,14 +93,7 @@ def bind(tool: Tool[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: They do not fit; the message names each place and what is wrong there.
     """
-    try:
-        bound: dict[str, Any] = tool.arguments.validate_python(dict(arguments))
-    except ValidationError as error:
-        raise InputError(
-            f"The arguments of {tool.name!r} do not fit: {problems(error)}.", remedy="Call it again with all corrected."
-        ) from None
-    except RecursionError:
-        raise InputError(f"The arguments of {tool.name!r} are nested too deeply.", remedy="Flatten them.") from None
+    bound: dict[str, Any] = read_json(tool.arguments, arguments, f"The arguments of {tool.name!r}")
     return bound
 
 
@@ -121,6 +116,26 @@ def check(tool: Tool[Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def read_json(adapter: TypeAdapter[Any], value: object, what: str) -> Any:  # noqa: ANN401 -- of the adapter's type
+    """A JSON value as one of a type.
+
+    Args:
+        adapter: Of the type.
+        value: As a model gave it.
+        what: For the error, in the plural.
+
+    Raises:
+        InputError: It does not fit; the message names each place and what is wrong there.
+    """
+    try:
+        return adapter.validate_json(json.dumps(value))  # as JSON: what is strict about Python's types takes it too
+    except ValidationError as error:
+        reason = problems(error)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = f"they are no JSON ({error})"
+    raise InputError(f"{what} do not fit: {reason}.", remedy="Call it again with all of that corrected.")
+
+
 def problems(error: ValidationError) -> str:
     """What is wrong, place by place, without repeating what was given."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
@@ -130,8 +145,23 @@ def problems(error: ValidationError) -> str:
     return "; ".join(told)
 
 
-def json_schema(adapter: TypeAdapter[Any], what: str) -> dict[str, Any]:
-    """The JSON schema of a type, without made-up titles.
+def object_of(fields: Mapping[str, Any], *, name: str) -> TypeAdapter[Any]:
+    """Of a JSON object with some fields, by name and type, and no others.
+
+    Raises:
+        ConfigurationError: JSON cannot say a value of one of the types.
+    """
+    make: Any = TypedDict  # type checkers know none that is made at run time
+    shape = make(name, dict(fields))
+    shape.__pydantic_config__ = _CONFIG
+    try:
+        return TypeAdapter(shape)
+    except _UNREADABLE as error:
+        raise _not_json(name, error) from error
+
+
+def json_schema(adapter: TypeAdapter[Any], *, name: str) -> dict[str, Any]:
+    """The JSON schema of an object, without made-up titles.
 
     Raises:
         ConfigurationError: JSON cannot say a value of it.
@@ -139,7 +169,7 @@ def json_schema(adapter: TypeAdapter[Any], what: str) -> dict[str, Any]:
     try:
         schema = adapter.json_schema(schema_generator=_WithoutTitles)
     except _UNREADABLE as error:
-        raise _not_json(what, error) from error
+        raise _not_json(name, error) from error
     schema.pop("title", None)
     schema.setdefault("properties", {})
     return schema
@@ -223,19 +253,9 @@ def _check_default(one: inspect.Parameter, hint: Any, name: str) -> None:  # noq
         ) from error
 
 
-def _adapter(name: str, fields: dict[str, Any]) -> TypeAdapter[Any]:
-    make: Any = TypedDict  # type checkers know none that is made at run time
-    shape = make(name, fields)
-    shape.__pydantic_config__ = _CONFIG
-    try:
-        return TypeAdapter(shape)
-    except _UNREADABLE as error:
-        raise _not_json(f"Tool {name!r}", error) from error
-
-
-def _not_json(what: str, error: Exception) -> ConfigurationError:
+def _not_json(name: str, error: Exception) -> ConfigurationError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return ConfigurationError(
-        f"{what} has a type that JSON cannot say: {reason}",
+        f"Tool {name!r} has a type that JSON cannot say: {reason}",
         remedy="Use text, numbers, booleans, lists, dataclasses, typed dictionaries or pydantic models.",
     )
