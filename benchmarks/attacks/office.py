@@ -99,7 +99,7 @@ def memory_tools(memory: Memory) -> tuple[Tool[Any], ...]:
 def translate(id: str, name: str, arguments: dict[str, Any]) -> ToolCallPart:  # noqa: A002 -- as the field is called
     """The call of a tool as the agent knows it."""
     if name == "finish":
-        arguments = {"output": arguments["text"], "confidence": 1.0, "citations": []}
+        arguments = {"text": arguments["text"], "confidence": 1.0, "citations": []}
     return ToolCallPart(id=id, name=name, arguments=arguments)
 
 

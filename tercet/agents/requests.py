@@ -7,7 +7,7 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tercet.agents.conversation import known, read_message, write_message, write_response
 from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested
@@ -16,7 +16,7 @@ from tercet.models.chat_records import ChatRequest, Completed, ToolDefinition
 from tercet.records import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Hashable
 
     from tercet.agents.conversation import Conversation
     from tercet.agents.ledger import Ledger, ModelBooking
@@ -57,6 +57,7 @@ class RecordedRequests:
         self._conversation = conversation
         self._ledger = ledger
         self._counter = counter
+        self._count = _memoized(cast("Hashable", counter))
         self._prices = prices
         self._counted: dict[str, int] = {}
         self._written = WrittenRequests()
@@ -154,16 +155,17 @@ class RecordedRequests:
 
     def _estimate(self, texts: tuple[str, ...]) -> int:
         """Tokens of a request, as far as can be said before it is sent. Texts come again with every step."""
-        for text in texts[2:]:
+        for place, text in enumerate(texts):
             if text not in self._counted:
-                self._counted[text] = self._counter.count(text)
-        standing = sum(_count_standing(self._counter, text) for text in texts[:2])
-        return standing + sum(self._counted[text] for text in texts[2:])
+                # Instructions and tools are those of the agent: the same in all of its runs.
+                self._counted[text] = self._count(text) if place < 2 else self._counter.count(text)
+        return sum(self._counted[text] for text in texts)
 
 
-@lru_cache(maxsize=32)  # instructions and tools are those of the agent: the same in all of its runs
-def _count_standing(counter: TextCounter, text: str) -> int:
-    return counter.count(text)
+@lru_cache(maxsize=8)
+def _memoized(counter: Hashable) -> Callable[[str], int]:
+    """The counter, with the last texts that it counted."""
+    return lru_cache(maxsize=64)(cast("TextCounter", counter).count)
 
 
 @dataclass(slots=True, kw_only=True)

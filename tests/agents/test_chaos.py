@@ -60,7 +60,7 @@ def plan(faults: Faults) -> list[list[ToolCallPart]]:
         lambda: [call("ring_later", number=3)],
     )
     turns = [faults.random.choice(choices)() for _ in range(faults.random.randint(1, 4))]
-    return [*turns, [call("finish", output="Done.", confidence=0.9, citations=[])]]
+    return [*turns, [call("finish", text="Done.", confidence=0.9, citations=[])]]
 
 
 class Interrupted:

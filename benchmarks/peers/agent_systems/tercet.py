@@ -51,7 +51,7 @@ class Scripted:
         ]
         done = len(results)
         if done == self.steps:
-            said = {"output": f"The sum is {results[-1]}.", "confidence": 1.0, "citations": []}
+            said = {"text": f"The sum is {results[-1]}.", "confidence": 1.0, "citations": []}
             call = ToolCallPart(id="answer", name="finish", arguments=said)
         else:
             given = {"a": int(results[-1]) if done else 0, "b": done + 1}
