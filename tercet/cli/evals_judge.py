@@ -112,12 +112,13 @@ def judge(
             parallel=parallel,
         )
         judgement = asyncio.run(asked.judge(items, progress=progress))
+    noun = "passage" if answers is None else "answer"
     if out is not None:
         _write(out, judgement)
     if as_json:
-        print_json({"run": str(run), "judged": _noun(answers), **judgement.document(seed=seed)})
+        print_json({"run": str(run), "judged": f"{noun}s", **judgement.document(seed=seed)})
     else:
-        _print(judgement, name=found.name, noun=_noun(answers), seed=seed)
+        _print(judgement, name=found.name, noun=noun, seed=seed)
     if judgement.problems:
         raise typer.Exit(1)
 
@@ -137,10 +138,6 @@ def _model(name: str | None) -> ChatModel:
     return resolve_model(name)
 
 
-def _noun(answers: Path | None) -> str:
-    return "passages" if answers is None else "answers"
-
-
 def _write(path: Path, judgement: Judgement) -> None:
     from tercet.evals.datasets.writing import write_lines
     from tercet.evals.judging import judgement_lines
@@ -158,7 +155,7 @@ def _print(judgement: Judgement, *, name: str, noun: str, seed: int) -> None:
     times = "once" if judgement.repeats == 1 else f"{judgement.repeats} times"
     typer.echo(
         printable(
-            f"{name}: {len(judgement.items):,} {noun}, each judged {times} by {judgement.model} "
+            f"{name}: {counted(len(judgement.items), noun)}, each judged {times} by {judgement.model} "
             f"({rubric.name} {rubric.version}, {rubric.hash[:12]})"
         )
     )

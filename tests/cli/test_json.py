@@ -62,7 +62,7 @@ def test_every_command_has_a_documented_document() -> None:
         "restore",
         "worker",
     }
-    of_eval = {"run", "sweep", "lint", "golden", "compare", "gate-accept", "report"}
+    of_eval = {"run", "sweep", "lint", "golden", "compare", "gate-accept", "report", "judge"}
     of_memory = {"list", "show", "timeline", "audit", "export", "import"}
 
     grouped = {f"memory-{name}" for name in of_memory} | {f"eval-{name}" for name in of_eval}

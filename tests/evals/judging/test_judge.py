@@ -18,6 +18,7 @@ from tercet.errors import (
     RequestRefusedError,
 )
 from tercet.evals.judging import PASSAGE_RUBRIC, Judge, JudgeItem, Judgement, Rubric, VerdictCache, judgement_lines
+from tercet.evals.judging.metering import MeteredModel
 from tercet.models.chat import ChatModel
 from tercet.models.chat_records import ChatRequest, ChatResponse
 from tercet.records import Progress, Usage
@@ -277,3 +278,17 @@ def test_numbers_below_1_are_refused(options: dict[str, int]) -> None:
 def test_a_rubric_needs_a_scale(fields: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match="rubric 'tone'"):
         Rubric(**{"name": "tone", "version": 1, "task": "Grade it.", "grades": ("no", "yes"), **fields})
+
+
+def test_a_metered_stream_is_counted_as_a_whole_answer_is() -> None:
+    async def streamed() -> tuple[list[str], MeteredModel]:
+        metered = MeteredModel(ScriptedModel([answer("Yes.")]), max_requests=1, max_tokens=None)
+        kinds = [event.kind async for event in metered.stream(ITEMS[0].request(PASSAGE_RUBRIC, max_tokens=9))]
+        with pytest.raises(ModelBudgetError):
+            await anext(metered.stream(ITEMS[0].request(PASSAGE_RUBRIC, max_tokens=9)))
+        return kinds, metered
+
+    kinds, metered = asyncio.run(streamed())
+
+    assert kinds == ["text_delta", "completed"]
+    assert (metered.requests, metered.usage.total_tokens) == (1, 15)
