@@ -6,7 +6,7 @@ import asyncio
 import copy
 import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal
@@ -23,13 +23,13 @@ from tercet.agents.instructions import DEFAULT, Instructions, recorded_instructi
 from tercet.agents.limits import Limits
 from tercet.agents.running import begin, go_on
 from tercet.agents.tools.control import ControlTools
-from tercet.errors import InputError
+from tercet.errors import InputError, RunError, TercetError
 from tercet.models.chat import resolve_model
 from tercet.models.counters import resolve_counter
 from tercet.retrieval.context import ContextBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 
     from tercet.agents.ends import End
     from tercet.agents.events import LiveEvent
@@ -189,8 +189,8 @@ class Agent(Generic[Deps, Output]):
             ModelError: The model gave no answer, asked again too.
             BudgetError: The constraints alone have more tokens than the context's budget.
         """
-        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments)
-        return await loop.run()
+        with self._boundary():
+            return await self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments).run()
 
     def run_sync(
         self,
@@ -228,7 +228,9 @@ class Agent(Generic[Deps, Output]):
         try:
             while (event := await events.get()) is not None:
                 yield event
-            yield await running
+            with self._boundary():
+                end = await running
+            yield end
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError, Exception):  # whoever reads on has been told already
@@ -256,8 +258,9 @@ class Agent(Generic[Deps, Output]):
             StateError: It has ended, or was begun with other instructions.
             ClaimLostError: Another process goes on with it.
         """
-        loop = await go_on(self, run, scope=scope, answer=answer, deps=deps)
-        return await loop.run()
+        with self._boundary():
+            loop = await go_on(self, run, scope=scope, answer=answer, deps=deps)
+            return await loop.run()
 
     def resume_sync(
         self, run: str, *, scope: Scope, answer: str | None = None, deps: Deps | None = None
@@ -325,6 +328,19 @@ class Agent(Generic[Deps, Output]):
     ) -> Loop[Output]:
         text = self._read_task(task)
         return begin(self, text, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch)
+
+    @contextmanager
+    def _boundary(self) -> Iterator[None]:
+        """Let no error out that is not typed, whatever a journal, a clock or a model of the user's raises."""
+        try:
+            yield
+        except TercetError:
+            raise
+        except Exception as error:
+            raise RunError(
+                f"A run of agent {self.name!r} failed outside of its loop: {type(error).__name__}: {error}.",
+                remedy="See what raised it: the journal, the clock, or another object that the agent was given.",
+            ) from error
 
     def _read_task(self, task: Any) -> str:  # noqa: ANN401
         """The task as the model is told of it: text as it is, all else as JSON."""

@@ -152,7 +152,7 @@ def test_a_sub_agent_may_do_nothing_that_the_one_above_may_not() -> None:
             "lead",
             model=above,
             tools=[mailer.as_tool("Mails.")],
-            permissions=Permissions(allow=["mailer"], writable=["mail"]),
+            permissions=Permissions(allow=["mailer"], readable=["agent:*"], writable=["mail"]),
             limits=Limits(steps=10),
             owner="ops",
             on_failure="raise",
