@@ -75,7 +75,7 @@ class Effects(Part):
         tenant = effect.scope.tenant or ""
         with self._database.write() as connection:
             self._take_turns(connection, tenant, effect.agent)
-            row = self._read_effect_for_writing.run(connection, key=effect.key).one_or_none()
+            row = self._read_effect_for_writing.first(connection, key=effect.key)
             if row is not None and row.state != "failed":
                 return Reservation(effect=self._with_amounts(connection, row))
             exceeded, total = first_exceeded(
@@ -97,7 +97,7 @@ class Effects(Part):
             }
             number = self._start(connection, effect.key, None if row is None else row.id, values)
             if number is None:  # somebody else's, who does not take turns with this agent
-                row = self._read_effect_for_writing.run(connection, key=effect.key).one()
+                row = self._read_effect_for_writing.first(connection, key=effect.key)
                 return Reservation(effect=self._with_amounts(connection, row))
             whole = ((name, str(effect.amounts[name]), *divmod(value, BILLION)) for name, value in amounts.items())
             self._add_amounts.change_rows(connection, [(number, *one) for one in whole])
@@ -129,15 +129,15 @@ class Effects(Part):
         spent = 0
         values = {"tenant": tenant, "agent": agent, "since": window_start(ceiling, at), "measure": ceiling.measure}
         for tool in dict.fromkeys(ceiling.tools):
-            row = self._spent.run(connection, tool=tool, **values).one()
+            row = self._spent.first(connection, tool=tool, **values)
             spent += int(row.whole) * BILLION + int(row.billionths)
         return spent
 
     def _start(self, connection: Connection, key: str, row: int | None, values: dict[str, Any]) -> int | None:
         """Put an effect down, anew or again; None: its key has been taken meanwhile."""
         if row is None:
-            number = self._add_effect.run(connection, key=key, **values).scalar_one_or_none()
-            return None if number is None else int(number)
+            added = self._add_effect.first(connection, key=key, **values)
+            return None if added is None else int(added.id)
         self._start_again.change(connection, row=row, **values)
         self._remove_amounts.change(connection, row=row)
         return row
@@ -148,13 +148,13 @@ class Effects(Part):
         values = {"new_state": state, "new_result": result, "new_reason": reason, "finished_at": microseconds(at)}
         with self._database.write() as connection:
             if self._settle.change(connection, key=key, **values) == 0:
-                row = self._read_effect.run(connection, key=key).one_or_none()
+                row = self._read_effect.first(connection, key=key)
                 raise unsettled(key, None if row is None else row.state)
 
     def effect(self, key: str) -> EffectRecord | None:
         """See ``Journal.effect``."""
         with self._database.read() as connection:
-            row = self._read_effect.run(connection, key=key).one_or_none()
+            row = self._read_effect.first(connection, key=key)
             return None if row is None else self._with_amounts(connection, row)
 
     def effects(

@@ -78,7 +78,7 @@ class Runs(Part):
         first = chain.first_hash(run.id, digest)
         with self._database.write() as connection:
             values: dict[str, Any] = dict(zip(_IDENTITY, identity, strict=True))
-            row = self._add_run.run(
+            row = self._add_run.first(
                 connection,
                 **values,
                 scope_id=self._place(connection, run.scope),
@@ -90,13 +90,13 @@ class Runs(Part):
                 hash=first,
                 header_salt=salt,
                 header_digest=digest,
-            ).scalar_one_or_none()
+            )
             if row is None:
                 raise known_run(run.id)
-            tail = Tail(row, 0, first)
+            tail = Tail(row.id, 0, first)
             sealed = chain.seal(tail, events)
             if events:
-                values = {"row": row, "after": len(events), "before": first, "status": "running"}
+                values = {"row": row.id, "after": len(events), "before": first, "status": "running"}
                 self._advance.change(connection, **values, events=len(events), hash=sealed.hash, changed_at=changed)
                 self._keep(connection, sealed)
         self._tails.put(run.id, tail.after(sealed))
@@ -153,7 +153,7 @@ class Runs(Part):
 
     def _load(self, connection: Connection, run: str, after: int) -> Tail:
         """The end of a chain as it is kept; locked, so that it stays there."""
-        row = self._read_for_writing.run(connection, key=run).one_or_none()
+        row = self._read_for_writing.first(connection, key=run)
         if row is None:
             raise unknown_run(run)
         if row.erased_at is not None or row.events != after:
@@ -210,7 +210,7 @@ class Runs(Part):
             return verify(head, map(EventRow._make, events), map(TextRow._make, texts))
 
     def _row(self, connection: Connection, run: str) -> Any:  # noqa: ANN401  # a row of the driver
-        row = self._read.run(connection, key=run).one_or_none()
+        row = self._read.first(connection, key=run)
         if row is None:
             raise unknown_run(run)
         return row
