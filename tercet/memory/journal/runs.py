@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from tercet.errors import StoreError
 from tercet.memory.journal import chain
 from tercet.memory.journal.chain import EventRow, Tail, TextRow
 from tercet.memory.journal.checks import (
@@ -129,7 +130,8 @@ class Runs(Part):
                 if tail is None or sealed is None or not self._advanced(connection, tail, sealed, values):
                     tail = self._load(connection, run, after)
                     sealed = chain.seal(tail, events)
-                    self._advanced(connection, tail, sealed, values)
+                    if not self._advanced(connection, tail, sealed, values):  # the row is locked, and was just read
+                        raise StoreError(f"The run {run!r} changes while it is locked.", remedy="Check the database.")
                 self._keep(connection, sealed)
         except BaseException:
             self._tails.drop(run)  # whether it was committed is not known

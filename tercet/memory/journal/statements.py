@@ -52,12 +52,13 @@ class Statement:
         if not rows:
             return None
         if self._row is None:
-            self._row = namedtuple("Row", [name for name, *_ in cursor.description])
+            names = [name for name, *_ in cursor.description]
+            self._row = namedtuple("Row", names)  # type: ignore[misc]  # which names is known with the first row
         return self._row._make(rows[0])
 
     def change(self, connection: Connection, **values: object) -> int:
         """Run it once for its effect; returns how many rows it changed."""
-        return self._execute(connection, self._given(values)).rowcount
+        return int(self._execute(connection, self._given(values)).rowcount)
 
     def change_rows(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run it for each row, whose values stand in the order of the table's columns and hold no NUL."""
