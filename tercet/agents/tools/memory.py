@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tercet.memory.memory import Memory
     from tercet.memory.working.records import WorkingDocument
     from tercet.models.chat_records import SourcePart
-    from tercet.records import Trust
+    from tercet.records import Citation, Trust
 
 Context = ToolContext[Any]
 
@@ -97,7 +97,7 @@ def search_documents(memory: Memory, *, corpus: Sequence[str] = ()) -> Tool[Any]
         where = DocumentFilter(corpus=tuple(corpus), tenant=context.scope.tenant)
         result = retriever.search(query, limit=limit, where=where)
         found = [(document_source(hit), hit.provenance.trust) for hit in result]
-        return _told(found, degraded=result.degraded)
+        return _told(found, degraded=result.degraded, citations={hit.chunk_id: hit.citation for hit in result})
 
     return search
 
@@ -226,7 +226,12 @@ def _written_trust(context: Context) -> Trust:
     return least_trust((context.trust, "user"))
 
 
-def _told(found: Sequence[tuple[SourcePart | None, Trust]], *, degraded: Sequence[str]) -> ToolOutput:
+def _told(
+    found: Sequence[tuple[SourcePart | None, Trust]],
+    *,
+    degraded: Sequence[str],
+    citations: Mapping[str, Citation] | None = None,
+) -> ToolOutput:
     readable = [(source, trust) for source, trust in found if source is not None]
     kept, shortened = within([source for source, _ in readable], MAX_CHARACTERS)
     trusts = [trust for _, trust in readable[: len(kept)]]
@@ -235,7 +240,8 @@ def _told(found: Sequence[tuple[SourcePart | None, Trust]], *, degraded: Sequenc
         value["shortened"] = True
     if degraded:
         value["degraded"] = list(degraded)
-    return ToolOutput(value=value, sources=tuple(kept), trust=least_trust(trusts))
+    cited = {source.id: citations[source.id] for source in kept} if citations else {}
+    return ToolOutput(value=value, sources=tuple(kept), citations=cited, trust=least_trust(trusts))
 
 
 def _changeable(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from tercet import Document, Memory, Scope, ingest
+from tercet import Agent, Answer, Document, Limits, Memory, Permissions, Scope, ingest
 from tercet.agents.tools.decorator import tool
 from tercet.agents.tools.memory import memory_tools
 from tercet.agents.tools.passages import MAX_CHARACTERS
@@ -17,8 +17,10 @@ from tercet.agents.tools.records import ToolContext, ToolOutput
 from tercet.agents.tools.schema import bind, check
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, NothingChangedError
+from tercet.memory.journal.in_memory import InMemoryJournal
 from tercet.records import Trust
-from tercet.testing import HashEmbedder
+from tercet.testing import HashEmbedder, ScriptedModel, answer
+from tests.agents.scripts import call, finish
 
 ADA = Scope(tenant="acme", user="ada")
 EVE = Scope(tenant="acme", user="eve")
@@ -89,7 +91,9 @@ def test_documents_are_found_as_sources_that_are_trusted_as_little_as_the_least_
     assert [source.id for source in both.sources] == [
         source.id for source in use(memory, "search_documents", query="rotate keys", limit=3).sources
     ]
-    assert both.sources[0].source.startswith(("keys:", "page:"))
+    assert {source.id for source in both.sources} == set(both.citations)
+    assert {citation.uri for citation in both.citations.values()} == {"keys", "page", "queues"}
+    assert [source.source for source in both.sources] == [str(both.citations[source.id]) for source in both.sources]
 
 
 def test_only_documents_of_the_runs_tenant_and_of_the_given_corpora_are_found(memory: Memory) -> None:
@@ -283,3 +287,29 @@ def test_a_text_that_was_planted_in_one_run_steers_nothing_in_a_later_one(memory
     assert PLANTED in [piece for source in recalled.sources for piece in source.pieces]
     assert second.doubtful({"to": "eve@evil.example", "text": "the keys"}, send_mail) == ("to",)
     assert second.doubtful({"to": "bob@acme.example", "text": "the keys"}, send_mail) == ()
+
+
+def test_an_agent_records_what_it_read_with_the_trust_of_what_it_read(memory: Memory) -> None:
+    """S1.39."""
+    script = [
+        answer(call("search_documents", query="keys, says the web", limit=1)),
+        answer(call("record_episode", text=PLANTED)),
+        finish("Noted."),
+    ]
+    with ScriptedModel(script) as model:
+        policy = Permissions(allow=["search_*", "record_*"], readable=["semantic:*", "episodic"], writable=["episodic"])
+        clerk = Agent(
+            "clerk",
+            model=model,
+            tools=[one for one in memory_tools(memory) if one.name in ("search_documents", "record_episode")],
+            permissions=policy,
+            limits=Limits(),
+            owner="ops",
+            on_failure="raise",
+            journal=InMemoryJournal(),
+        )
+        end = clerk.run_sync("What does the web say on keys?", scope=ADA)
+
+    assert isinstance(end, Answer)
+    (episode,) = memory.episodic.timeline(ADA)
+    assert (episode.text, episode.actor, episode.trust) == (PLANTED, "clerk", "external")
