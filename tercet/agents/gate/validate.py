@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -15,6 +15,8 @@ from tercet.models.chat_records import SourcePart
 from tercet.records import Citation, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome
 
@@ -43,6 +45,9 @@ class ValidateStep:
             return Failed(error="invalid_output", reason=f"The output of {call.name!r} cannot be used: {reason}.")
 
     def _checked(self, outcome: Succeeded) -> Succeeded:
+        for source in outcome.sources:
+            if not isinstance(source, SourcePart):
+                raise TypeError(f"a source is a {type(source).__name__}, not a SourcePart")
         value, findings = clean_json(to_jsonable_python(outcome.value))
         counts = Counter({finding.kind: finding.count for finding in findings})
         length = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False, allow_nan=False))
@@ -60,7 +65,7 @@ class ValidateStep:
         )
 
 
-def _checked_citations(citations: Any, ids: set[str]) -> dict[str, Citation]:  # noqa: ANN401 - as below
+def _checked_citations(citations: Mapping[str, Citation], ids: set[str]) -> dict[str, Citation]:
     """The citations of sources that are left."""
     kept = {identifier: citation for identifier, citation in dict(citations).items() if identifier in ids}
     for citation in kept.values():
@@ -69,10 +74,8 @@ def _checked_citations(citations: Any, ids: set[str]) -> dict[str, Citation]:  #
     return kept
 
 
-def _clean_source(source: Any, counts: Counter[str]) -> SourcePart | None:  # noqa: ANN401 - whatever a tool returns
+def _clean_source(source: SourcePart, counts: Counter[str]) -> SourcePart | None:
     """The source with clean texts; None: nothing is left of it."""
-    if not isinstance(source, SourcePart):
-        raise TypeError(f"a source is a {type(source).__name__}, not a SourcePart")
     texts = []
     for text in (source.id, source.source, source.title, *source.pieces):
         cleaned, findings = clean(text)
