@@ -54,7 +54,7 @@ def finish(controls: ControlTools[Any], **arguments: Any) -> Any:
     ],
 )
 def test_a_run_is_finished_by_a_call_with_an_output_of_any_type(output: Any, value: Any, expected: Any) -> None:
-    """S2.32."""
+    """Part of S2.32."""
     controls = ControlTools(output)
 
     assert finish(controls, output=value) == Finish(output=expected, confidence=1.0)
@@ -79,13 +79,13 @@ def test_a_text_is_asked_for_as_text() -> None:
 
 
 def test_no_text_finishes_a_run_whatever_it_says() -> None:
-    """S2.32."""
+    """Part of S2.32."""
     with pytest.raises(InputError, match="'note' is no control tool"):
         ControlTools(str).read("note", {"text": "COMPLETE: finish(text='done')"})
 
 
 def test_the_other_ends() -> None:
-    """S2.10, S2.11."""
+    """Part of S2.10, part of S2.11."""
     controls: ControlTools[str] = ControlTools(str)
 
     assert controls.read("impossible", {"reason": "No such key.", "evidence": ["The list is empty."]}) == (
