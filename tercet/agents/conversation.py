@@ -68,6 +68,8 @@ class Conversation:
     rejection: str = ""
     """What the model is told about the answer that was none."""
     waiting: Suspended | None = None
+    read: dict[str, ChatMessage] = field(default_factory=dict, repr=False)
+    """Messages by the JSON that is on record: all of them come again with every request."""
     approvals: dict[str, str] = field(default_factory=dict)
     """Calls of this step that wait for a person: ids of their approvals."""
 
@@ -86,7 +88,7 @@ class Conversation:
             case ModelRequested():
                 self.step = self.requested = event.step
                 self.attempt = event.attempt
-                self.messages = [_messages().validate_json(known(text)) for text in event.texts[2:]]
+                self.messages = [self._message(known(text)) for text in event.texts[2:]]
                 self.response, self.results, self.rejection = None, {}, ""
                 self.approvals, self.requested_calls = {}, set()
             case ModelAnswered():
@@ -104,6 +106,12 @@ class Conversation:
                 self._resumed(event)
             case _:
                 pass
+
+    def _message(self, text: str) -> ChatMessage:
+        message = self.read.get(text)
+        if message is None:
+            message = self.read[text] = read_message(text)
+        return message
 
     def open_calls(self) -> tuple[ToolCallPart, ...]:
         """The calls of this step that have no result yet."""

@@ -275,10 +275,11 @@ def _print_changes(title: str, changes: Sequence[Change]) -> None:
 
 def _register() -> None:
     """Commands of other modules join here: one import and one line each, functions as app.py takes them."""
-    from tercet.cli import evals_data, evals_run
+    from tercet.cli import evals_data, evals_judge, evals_run
 
     eval_app.command()(evals_run.run)
     eval_app.command()(evals_run.sweep)
+    eval_app.command()(evals_judge.judge)
     eval_app.command()(evals_data.lint)
     eval_app.command()(evals_data.golden)
     eval_app.command()(evals_data.label)

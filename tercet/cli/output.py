@@ -42,6 +42,7 @@ PHASES = {
     "record": "Recording turns",
     "ask": "Asking questions",
     "sweep": "Configurations",
+    "judge": "Judging",
 }
 
 

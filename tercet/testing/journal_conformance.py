@@ -224,7 +224,7 @@ class JournalConformance(EffectConformance, ApprovalConformance):
         journal.reserve(payment(), ceilings=(), at=NOON)
         journal.settle("pay-1", state="done", result='{"to":"bob"}', reason="as asked", at=NOON)
         journal.ask(question(), at=NOON)
-        counts = {"runs": 1, "events": 3, "texts": 2, "effects": 1, "approvals": 1}
+        counts = {"runs": 1, "run_events": 3, "run_texts": 2, "effects": 1, "approvals": 1}
         assert journal.erase(["run-1"], at=later(9)) == counts
         run = journal.run("run-1")
         assert (run.scope, run.erased_at, run.hash) == (ACME, later(9), head)

@@ -17,7 +17,7 @@ from tercet.errors import InputError, NothingChangedError
 from tercet.memory.working.records import least_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome, Tool
@@ -45,26 +45,29 @@ class ExecuteStep:
 
     Args:
         grace: Seconds that a cancelled tool has to end.
+        sleep: Waits, where a call that was held up comes too near to those before it for its rate.
     """
 
     name = "execute"
 
-    def __init__(self, *, grace: float = 0.25) -> None:
-        self._grace = grace
+    def __init__(self, *, grace: float = 0.25, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._grace, self._sleep = grace, sleep
         self._left: set[asyncio.Task[_Returned | _Raised]] = set()
 
     async def __call__(self, call: Call, run: RunState, then: Then) -> Outcome:
         """Run the tool."""
         tool = call.tool
         assert tool is not None
-        left = run.ledger.seconds_left
-        if left is not None and left <= 0:
-            return Refused(step=self.name, reason="The time of the run is over.", final=True)
         trust = run.taint.trust_of(call.arguments, tool, with_content=True)
         try:
             arguments = bind(tool, call.arguments)
         except InputError as error:
             return Refused(step=self.name, reason=excerpt(error.message), remedy=error.remedy)
+        while wait := self._too_early(call, run):
+            await self._sleep(wait)
+        left = run.ledger.seconds_left
+        if left is not None and left <= 0:
+            return Refused(step=self.name, reason="The time of the run is over.", final=True)
         timeout = tool.timeout if left is None else min(tool.timeout, left)
         if call.booking is not None:
             call.booking.settle()
@@ -72,6 +75,10 @@ class ExecuteStep:
         if isinstance(ended, _Returned):
             return _succeeded(ended.value, tool, trust)
         return _failed(ended, call, run, timeout)
+
+    @staticmethod
+    def _too_early(call: Call, run: RunState) -> float:
+        return run.rates.begin(call.name, agent=run.agent, tenant=run.scope.tenant, now=run.monotonic())
 
     @staticmethod
     def _context(call: Call, run: RunState, trust: Trust) -> ToolContext[Any]:
@@ -91,14 +98,15 @@ class ExecuteStep:
         """What the tool came to; None: it did not say in time."""
         before = (context,) if tool.takes_context else ()
         task = asyncio.create_task(_called(lambda: tool.function(*before, **arguments), tool.function))
+        late = False
         try:
             await asyncio.wait({task}, timeout=timeout)
-            if not task.done():
+            if late := not task.done():
                 await self._stop(task)
         except asyncio.CancelledError:
             await self._stop(task)
             raise
-        if not task.done():
+        if late and (not task.done() or task.cancelled()):
             return None
         return _Raised(asyncio.CancelledError()) if task.cancelled() else task.result()
 
@@ -159,8 +167,7 @@ def _succeeded(value: Any, tool: Tool[Any], trust: Trust) -> Succeeded:  # noqa:
 def _failed(ended: _Raised | None, call: Call, run: RunState, timeout: float) -> Failed | InDoubt:
     assert call.tool is not None
     failed = _failure(ended, call.name, timeout)
-    certain = ended is not None and isinstance(ended.error, NothingChangedError)
-    if call.tool.changes and not certain:
+    if call.tool.changes and failed.error != "declined":
         return InDoubt(key=effect_key(call, run), reason=f"{failed.reason} It may have happened all the same.")
     return failed
 
@@ -170,8 +177,13 @@ def _failure(ended: _Raised | None, name: str, timeout: float) -> Failed:
         return Failed(error="timeout", reason=f"{name!r} did not end within {timeout:g} seconds.", retryable=True)
     if isinstance(ended.error, asyncio.CancelledError):
         return Failed(error="cancelled", reason=f"{name!r} was cancelled.")
-    retryable = isinstance(ended.error, NothingChangedError) and ended.error.retryable
-    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}", retryable=retryable)
+    if isinstance(ended.error, NothingChangedError):
+        return Failed(
+            error="declined",
+            reason=f"{name!r} changed nothing: {_told(ended.error)}",
+            retryable=ended.error.retryable,
+        )
+    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}")
 
 
 def _told(error: BaseException) -> str:

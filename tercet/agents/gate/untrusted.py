@@ -12,7 +12,10 @@ from tercet.sanitize import sanitize
 MAX_DEPTH = 100
 """Of lists and objects within one another."""
 
-_TAGS = "system|assistant|human|system[-_]?(?:reminder|prompt)|function_(?:calls?|results?)|tool_(?:calls?|use|results?)|invoke"
+_TAGS = (
+    "system|assistant|human|system[-_]?(?:reminder|prompt)|function_(?:calls?|results?)"
+    "|tool_(?:calls?|use|results?)|invoke"
+)
 _MARKERS = re.compile(
     rf"<(?=\|[a-z0-9_]{{2,40}}\|>)|<(?=/?(?:antml:)?(?:{_TAGS})\b[^<>]{{0,200}}>)"
     r"|<(?=</?SYS>>)|\[(?=/?INST\])|(?:(?<=\n)|\A)(?:Human|Assistant)(?=:)",

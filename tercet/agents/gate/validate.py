@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -43,6 +43,9 @@ class ValidateStep:
             return Failed(error="invalid_output", reason=f"The output of {call.name!r} cannot be used: {reason}.")
 
     def _checked(self, outcome: Succeeded) -> Succeeded:
+        for source in outcome.sources:
+            if not isinstance(source, SourcePart):
+                raise TypeError(f"a source is a {type(source).__name__}, not a SourcePart")
         value, findings = clean_json(to_jsonable_python(outcome.value))
         counts = Counter({finding.kind: finding.count for finding in findings})
         length = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False, allow_nan=False))
@@ -58,10 +61,8 @@ class ValidateStep:
         )
 
 
-def _clean_source(source: Any, counts: Counter[str]) -> SourcePart | None:  # noqa: ANN401 - whatever a tool returns
+def _clean_source(source: SourcePart, counts: Counter[str]) -> SourcePart | None:
     """The source with clean texts; None: nothing is left of it."""
-    if not isinstance(source, SourcePart):
-        raise TypeError(f"a source is a {type(source).__name__}, not a SourcePart")
     texts = []
     for text in (source.id, source.source, source.title, *source.pieces):
         cleaned, findings = clean(text)

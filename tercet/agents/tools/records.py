@@ -139,7 +139,9 @@ class Refused:
 class Failed:
     """It ran, or tried to, and gave no valid output."""
 
-    error: Literal["timeout", "exception", "invalid_output", "unavailable", "cancelled"]
+    error: Literal["timeout", "exception", "declined", "invalid_output", "unavailable", "cancelled"]
+    """``declined``: the tool says that it changed nothing (``NothingChangedError``). ``unavailable``: it was not
+    called, because it is out of order."""
     reason: str
     """For the model and the journal; what the tool said is data, shortened and cleaned."""
     retryable: bool = False

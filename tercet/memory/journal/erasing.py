@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, func, select, update
 
+from tercet.errors import InputError
 from tercet.memory.journal.checks import unknown_run
 from tercet.memory.points import batches
 from tercet.memory.schema import approvals, effects, run_events, run_texts, runs
@@ -39,23 +40,34 @@ def of_runs(connection: Connection, ids: Collection[str]) -> Chosen:
     return _with_what_they_did(connection, _left(connection, runs, runs.c.id, list(known.values())), known)
 
 
-def of_scopes(connection: Connection, places: Sequence[int], before: int | None = None) -> Chosen:
-    """All that belongs to some scopes.
+def of_scopes(
+    connection: Connection, places: Sequence[int], *, ids: Collection[str] | None = None, before: int | None = None
+) -> Chosen:
+    """All that belongs to some scopes, or some of their runs with what they did.
 
     Args:
         connection: A transaction.
         places: Ids of scopes.
-        before: Only runs that did not change since this time, in microseconds, and what they did.
+        ids: Only these runs.
+        before: Only runs that did not change since this time, in microseconds.
+
+    Raises:
+        InputError: A run with one of the ids is not in these scopes, or was erased before.
     """
     unchanged = () if before is None else (runs.c.changed_at < before,)
-    found = _left(connection, runs, runs.c.scope_id, places, *unchanged)
-    names = [
-        name
-        for some in batches(sorted(found))
-        for name in connection.execute(select(runs.c.run_id).where(runs.c.id.in_(some))).scalars()
-    ]
-    chosen = _with_what_they_did(connection, found, names)
-    if before is not None:
+    names: dict[str, int] = {}
+    query = select(runs.c.run_id, runs.c.id).where(runs.c.erased_at.is_(None), *unchanged)
+    for some in batches(places):
+        names.update(dict(connection.execute(query.where(runs.c.scope_id.in_(some))).all()))
+    if ids is not None:
+        if missing := sorted(set(ids) - names.keys()):
+            raise InputError(
+                f"The journal has no run {missing[0]!r} in this scope; nothing was forgotten.",
+                remedy="A run belongs to exactly one scope; what was erased belongs to none.",
+            )
+        names = {name: names[name] for name in ids}
+    chosen = _with_what_they_did(connection, names.values(), names)
+    if ids is not None or before is not None:
         return chosen
     more = [_left(connection, table, table.c.scope_id, places) for table in (effects, approvals)]
     return Chosen(chosen.runs, sorted({*chosen.effects, *more[0]}), sorted({*chosen.approvals, *more[1]}))
@@ -85,8 +97,8 @@ def count(connection: Connection, chosen: Chosen) -> dict[str, int]:
     )
     return {
         "runs": len(chosen.runs),
-        "events": events,
-        "texts": texts,
+        "run_events": events,
+        "run_texts": texts,
         "effects": len(chosen.effects),
         "approvals": len(chosen.approvals),
     }

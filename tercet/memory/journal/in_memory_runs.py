@@ -170,7 +170,7 @@ class InMemoryRuns:
 
     def _erase_runs(self, runs: Sequence[str], at: datetime) -> dict[str, int]:
         """Erase runs, with the lock held; returns how many of what."""
-        counts = {"runs": 0, "events": 0, "texts": 0}
+        counts = {"runs": 0, "run_events": 0, "run_texts": 0}
         for run in [self._found(name) for name in dict.fromkeys(runs)]:
             if run.erased_at is None:
                 run.events = [row._replace(body=None, salt=None) for row in run.events]
@@ -178,6 +178,6 @@ class InMemoryRuns:
                 run.tail.texts.clear()
                 run.scope, run.salt, run.erased_at = Scope(tenant=run.scope.tenant), None, at
                 counts["runs"] += 1
-                counts["events"] += len(run.events)
-                counts["texts"] += len(run.texts)
+                counts["run_events"] += len(run.events)
+                counts["run_texts"] += len(run.texts)
         return counts

@@ -308,7 +308,7 @@ class Journal(Protocol):
         What is left of each says that it was, and its chain verifies. Nothing is added to such a run any more.
 
         Returns:
-            How many ``runs``, ``events``, ``texts``, ``effects`` and ``approvals`` were erased now.
+            How many ``runs``, ``run_events``, ``run_texts``, ``effects`` and ``approvals`` were erased now.
 
         Raises:
             InputError: There is no such run; nothing was erased.

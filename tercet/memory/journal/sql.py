@@ -47,12 +47,15 @@ class SqlJournal(Runs, Effects, Approvals):
         """True: it outlives the process."""
         return True
 
+    def drop_texts(self) -> None:
+        """Drop the texts that this process remembers of runs; the next append of each reads them again."""
+        self._tails.clear()
+
     def erase(self, runs: Sequence[str], *, at: datetime) -> Mapping[str, int]:
         """See ``Journal.erase``. Bytes may stay in the database's files until ``Memory.forget`` makes them anew."""
         with self._database.write() as connection:
             chosen = erasing.of_runs(connection, runs)
             counts = erasing.count(connection, chosen)
             erasing.erase(connection, chosen, microseconds(at))
-        for run in runs:
-            self._tails.drop(run)
+        self.drop_texts()
         return counts

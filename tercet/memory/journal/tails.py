@@ -41,6 +41,12 @@ class Tails:
         with self._lock:
             self._drop(run)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._found.clear()
+            self._characters = 0
+
     def _drop(self, run: str) -> None:
         _, characters = self._found.pop(run, (None, 0))
         self._characters -= characters

@@ -64,9 +64,11 @@ def _check_header(head: Head) -> None:
 def _digests(head: Head, texts: Iterable[TextRow]) -> tuple[dict[int, list[tuple[bytes, str]]], int]:
     """By event: the digests of the texts that it used first, and what is wrong with each; and how many are erased."""
     found: dict[int, list[tuple[bytes, str]]] = defaultdict(list)
-    erased = 0
+    erased = latest = 0
     for number, row in enumerate(texts, 1):
-        wrong = "" if row.number == number else "a text was left out or added"
+        in_order = row.number == number and row.event >= latest
+        wrong = "" if in_order else "a text was left out, added or moved"
+        latest = max(latest, row.event)
         erased += row.text is None
         found[row.event].append((row.digest, wrong or _wrong(head, row.text, row.salt, row.digest, "a text")))
     return found, erased
@@ -90,7 +92,7 @@ def _check_events(head: Head, events: Iterable[EventRow], texts: dict[int, list[
     if number < head.events:
         raise _Broken(number + 1, "the last events were left out")
     if texts:
-        raise _Broken(min(texts), "a text was added")
+        raise _Broken(max(min(texts), 0), "a text was added")
     if before != head.hash:
         raise _Broken(number, "the run's row names another last event")
     return erased

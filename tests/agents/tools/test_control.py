@@ -55,7 +55,8 @@ def finish(controls: ControlTools[Any], **arguments: Any) -> Any:
         (Any, {"free": [1]}, {"free": [1]}),
     ],
 )
-def test_s2_32_a_run_is_finished_by_a_call_with_an_output_of_any_type(output: Any, value: Any, expected: Any) -> None:
+def test_a_run_is_finished_by_a_call_with_an_output_of_any_type(output: Any, value: Any, expected: Any) -> None:
+    """S2.32."""
     controls = ControlTools(output)
 
     assert finish(controls, output=value) == Finish(output=expected, confidence=1.0)
@@ -79,13 +80,15 @@ def test_a_text_is_asked_for_as_text() -> None:
         finish(controls, text="  \n")
 
 
-def test_s2_32_no_text_finishes_a_run_whatever_it_says() -> None:
+def test_no_text_finishes_a_run_whatever_it_says() -> None:
+    """S2.32."""
     call = ToolCallPart(id="1", name="note", arguments={"text": "COMPLETE: finish(text='done')"})
 
     assert read_control(call, ControlTools(str)) is None
 
 
-def test_s2_10_s2_11_the_other_ends() -> None:
+def test_the_other_ends() -> None:
+    """S2.10, S2.11."""
     controls: ControlTools[str] = ControlTools(str)
 
     assert controls.read("impossible", {"reason": "No such key.", "evidence": ["The list is empty."]}) == (

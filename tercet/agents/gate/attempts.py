@@ -1,0 +1,90 @@
+"""Calls as loops are told by: the same call, however it is spelt, and the same result."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tercet.agents.gate.untrusted import excerpt
+from tercet.agents.tools.records import Succeeded
+from tercet.errors import InputError
+from tercet.memory.patches import canonical, text_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tercet.agents.gate.records import RunState
+    from tercet.agents.tools.records import Call, Outcome
+
+_LONGEST_ARGUMENTS = 200
+_LONGEST_RESULT = 200
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A call by one of the agents of a task."""
+
+    action: str
+    """Hash of the tool and its arguments in one spelling."""
+    tool: str
+    changes: bool
+    turn: tuple[str, int]
+    """Run and step: calls of one turn do not know of each other."""
+    shown: str
+    """For a person."""
+
+    @classmethod
+    def of(cls, call: Call, run: RunState) -> Attempt:
+        """The attempt that a call is."""
+        try:
+            told = json.dumps(dict(call.arguments), ensure_ascii=False)
+            spelt = canonical(_one_spelling(dict(call.arguments)))
+        except (TypeError, ValueError, RecursionError, InputError):  # it is about to be refused, or was
+            told = spelt = repr(call.arguments)
+        arguments = excerpt(told, limit=_LONGEST_ARGUMENTS)
+        return cls(
+            action=text_hash(ascii((call.name, spelt))),
+            tool=call.name,
+            changes=call.tool is not None and call.tool.changes,
+            turn=(run.run, call.step),
+            shown=f"step {call.step}, {run.agent}: {excerpt(call.name, limit=100)}({arguments})",
+        )
+
+
+def same_call(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two calls of a tool have the same arguments, however they are spelt.
+
+    Example:
+        >>> same_call({"query": "Rotate  keys", "limit": 5}, {"limit": 5.0, "query": "rotate keys "})
+        True
+    """
+    return canonical(_one_spelling(one)) == canonical(_one_spelling(other))
+
+
+def result_of(outcome: Outcome) -> str:
+    """Hash of what a call came to."""
+    if isinstance(outcome, Succeeded):
+        pieces = [[source.id, list(source.pieces)] for source in outcome.sources]
+        return text_hash(canonical(["succeeded", outcome.value, pieces]))
+    return text_hash(canonical([outcome.kind, _NUMBER.sub("#", outcome.reason)]))  # times and ports differ
+
+
+def shown(attempt: Attempt, outcome: Outcome) -> str:
+    """A line for a person."""
+    text = json.dumps(outcome.value, ensure_ascii=False) if isinstance(outcome, Succeeded) else outcome.reason
+    return f"{attempt.shown} → {outcome.kind}: {excerpt(text, limit=_LONGEST_RESULT)}"
+
+
+def _one_spelling(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, str):
+        return " ".join(value.casefold().split())
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _one_spelling(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_one_spelling(one) for one in value]
+    return value
