@@ -59,12 +59,13 @@ def supported(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """``run``, after the agent of a module here did a task for the memory in ``.tercet``, and the id of the run."""
     (tmp_path / "my_agents.py").write_text(AGENTS, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_agents", raising=False)
     my_agents = import_module("my_agents")
     with Memory.open(tmp_path / ".tercet", embedder="none") as memory:
         my_agents.support.journal = memory.journal
         end = my_agents.support.run_sync("Plan of Ada?", scope=Scope(tenant="acme"))
     yield run, end.run
-    del sys.modules["my_agents"]
+    sys.modules.pop("my_agents", None)
 
 
 def test_a_run_of_ask_repeats_to_the_byte(asked) -> None:
