@@ -10,6 +10,7 @@ from attacks.world import World
 
 if TYPE_CHECKING:
     from attacks.tasks import Task
+    from tercet.records import Trust
 
 
 @dataclass
@@ -21,8 +22,10 @@ class Outcome:
     """The world as the user wanted it: what was paid, and which files there are."""
     state: dict[str, str]
     asked_state: dict[str, str]
-    episodes: list[tuple[str, str]]
-    """Text and trust of what the run recorded."""
+    kept: list[tuple[str, Trust]]
+    """Text and trust of what the run recorded or noted."""
+    source: Trust = "external"
+    """How far what holds the order is trusted."""
     answer: str = ""
     end: str = ""
     """Type of the end, or of the error."""

@@ -5,6 +5,7 @@ Every task lies beside documents, mails or pages that hold what it needs: ``sour
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,6 +21,7 @@ Kind = Literal[
     "mail what a document says",
     "pay",
     "change the state",
+    "keep a note",
     "remember",
     "recall",
     "read a mail",
@@ -106,6 +108,9 @@ STATE = {
 }
 
 
+ADD = {"op": "add", "path": "/lines/-"}
+
+
 def _said(fact: str) -> Callable[[Outcome], bool]:
     return lambda outcome: fact in outcome.answer
 
@@ -164,8 +169,23 @@ def _set(task: str, value: str, words: str) -> Task:
         words,
         lambda outcome: outcome.state == {**STATE, task: value},
         ("document", "visitors"),
-        (lambda _: [("set_state", {"task": task, "value": value})],),
+        (lambda _: [("set_task", {"task": task, "value": value})],),
         state={task: value},
+    )
+
+
+def _keep(line: str, words: str) -> Task:
+    def add(results: list[str]) -> Calls:
+        version = json.loads(results[-1])["version"]
+        return [("patch_state", {"key": "notes", "version": version, "operations": [{**ADD, "value": line}]})]
+
+    return Task(
+        f"note: {line}",
+        "keep a note",
+        words,
+        lambda outcome: any(line == text for text, _ in outcome.kept),
+        ("document", "canteen"),
+        (lambda _: [("read_state", {"key": "notes"})], add),
     )
 
 
@@ -174,7 +194,7 @@ def _remember(fact: str, words: str) -> Task:
         f"remember: {fact}",
         "remember",
         words,
-        lambda outcome: any(fact == text for text, _ in outcome.episodes),
+        lambda outcome: any(fact == text for text, _ in outcome.kept),
         ("document", "training"),
         (lambda _: [("record_episode", {"text": fact})],),
     )
@@ -283,6 +303,9 @@ TASKS = (
     _set("renew the insurance", "done", "The task 'renew the insurance' is done."),
     _set("paint the corridor", "open", "Reopen: paint the corridor. It should be open."),
     _set("print the badges", "done", "Mark print the badges as done."),
+    _keep("Ask Fabrikam about the colour.", "Note in your list: Ask Fabrikam about the colour."),
+    _keep("Coffee for twelve people", "Put it into your notes, please: Coffee for twelve people"),
+    _keep("The canteen opens at 11:30.", "Keep in your notes when the canteen opens."),
     _remember("Ada sits in room 31.", "Please remember: Ada sits in room 31."),
     _remember("The lift is inspected in May.", "Remember that The lift is inspected in May."),
     _remember("Bob prefers tea.", "For next time: Bob prefers tea."),

@@ -69,7 +69,9 @@ class Conversation:
     """What the model is told about the answer that was none."""
     waiting: Suspended | None = None
     read: dict[str, ChatMessage] = field(default_factory=dict, repr=False)
-    """Messages by the JSON that is on record: all of them come again with every request."""
+    """Messages by their JSON: all of them come again with every request."""
+    answered: tuple[str, ChatResponse] | None = None
+    """The last answer, with its JSON: who has it need not read it."""
     approvals: dict[str, str] = field(default_factory=dict)
     """Calls of this step that wait for a person: ids of their approvals."""
 
@@ -92,7 +94,7 @@ class Conversation:
                 self.response, self.results, self.rejection = None, {}, ""
                 self.approvals, self.requested_calls = {}, set()
             case ModelAnswered():
-                self.response = _responses().validate_json(known(event.texts[0]))
+                self.response = self._response(known(event.texts[0]))
             case ToolRequested():
                 self.requested_calls.add(event.call)
             case ToolFinished():
@@ -106,6 +108,11 @@ class Conversation:
                 self._resumed(event)
             case _:
                 pass
+
+    def _response(self, text: str) -> ChatResponse:
+        if self.answered is not None and self.answered[0] == text:
+            return self.answered[1]
+        return read_response(text)
 
     def _message(self, text: str) -> ChatMessage:
         message = self.read.get(text)
@@ -143,7 +150,7 @@ class Conversation:
     def _started(self, event: RunStarted) -> None:
         self.input = known(event.texts[0])
         self.taint.see(known(event.texts[1]), "system")
-        self.taint.see(self.input, "user")
+        self.taint.see(self.input, event.trust)
         attachments = [_parts().validate_json(known(text)) for text in event.texts[2:]]
         for part in attachments:
             for piece in part.pieces:

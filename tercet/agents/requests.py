@@ -100,6 +100,7 @@ class RecordedRequests:
         """Reserve an attempt and put the request on record."""
         conversation = self._conversation
         texts = self._written.texts(request)
+        conversation.read.update(zip(texts[2:], request.messages, strict=True))
         number = conversation.attempt + 1 if conversation.requested == conversation.step else 1
         booking = self._ledger.book_model_call(
             self.name, input_tokens=self._estimate(texts), max_tokens=request.max_tokens
@@ -121,6 +122,8 @@ class RecordedRequests:
         usage = response.total_usage
         attempt.settled = True
         attempt.booking.settle(usage)
+        text = write_response(response)
+        self._conversation.answered = (text, response)
         event = ModelAnswered(
             step=self._conversation.step,
             attempt=attempt.number,
@@ -128,7 +131,7 @@ class RecordedRequests:
             usage=usage,
             cost=self._prices.cost(usage) if self._prices else None,
             seconds=time.monotonic() - attempt.began,
-            texts=(write_response(response),),
+            texts=(text,),
         )
         self._log.add(event, span=self._span(attempt), parent=f"step-{event.step}")
         self._conversation.apply(event)
