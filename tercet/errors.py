@@ -32,6 +32,7 @@
     │   ├── CorruptMemoryError        what is on disk contradicts itself
     │   ├── DiskFullError             too little free space to write safely
     │   ├── EmbeddingCacheError       a file of cached vectors that is damaged, or cannot be used
+    │   ├── VerdictCacheError         a file of cached verdicts that is damaged, or cannot be used
     │   └── ForkedProcessError        an engine handle was used in a forked child
     ├── ModelError                    a chat model gave no whole answer; it says what was spent all the same
     │   ├── ModelUnavailableError     out of reach, too slow, overloaded or broken
@@ -41,6 +42,7 @@
     │   ├── IncompleteResponseError   an answer that did not come to its end
     │   ├── ContextWindowError        more tokens than the model can hold
     │   ├── MalformedResponseError    an answer that is not what the service documents
+    │   ├── ModelBudgetError          the requests or tokens that were allowed are used up; nothing was sent
     │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
     ├── RunError                      a run of an agent failed; it says what was done and spent all the same
     │   ├── OutputError               the model gave no valid output, asked again too
@@ -265,6 +267,10 @@ class EmbeddingCacheError(StoreError):
     """A file of cached vectors is damaged, belongs to something else, or cannot be read or written."""
 
 
+class VerdictCacheError(StoreError):
+    """A file of cached verdicts is damaged, belongs to something else, or cannot be read or written."""
+
+
 class ForkedProcessError(StoreError):
     """An engine handle opened in a parent process was used in a forked child."""
 
@@ -359,6 +365,10 @@ class ContextWindowError(ModelError):
 
 class MalformedResponseError(ModelError):
     """The service answered with something else than it documents."""
+
+
+class ModelBudgetError(ModelError):
+    """The requests or tokens that were allowed are used up; nothing was sent."""
 
 
 class ModelRequestsForbiddenError(ModelError):

@@ -406,6 +406,7 @@ class Progress:
         "record",
         "ask",
         "sweep",
+        "judge",
     ]
     done: int
     total: int | None

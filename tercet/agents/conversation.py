@@ -23,6 +23,7 @@ from tercet.agents.events import (
     ToolFinished,
     ToolRequested,
 )
+from tercet.agents.links import addresses
 from tercet.agents.sources import Source, numbered, sources_of
 from tercet.agents.tools.records import Failed, InDoubt, Outcome, Pending, Refused, Succeeded
 from tercet.errors import InputError
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from tercet.agents.events import Event
     from tercet.agents.trust import Taint
+    from tercet.records import Trust
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,11 +65,17 @@ class Conversation:
     results: dict[str, ToolResultPart] = field(default_factory=dict)
     """Of the calls of this step, by their ids."""
     sources: dict[str, Source] = field(default_factory=dict)
+    addresses: set[str] = field(default_factory=set)
+    """That stand in anything the run was given."""
     requested_calls: set[str] = field(default_factory=set)
     """Calls of this step that are on record."""
     rejection: str = ""
     """What the model is told about the answer that was none."""
     waiting: Suspended | None = None
+    read: dict[str, ChatMessage] = field(default_factory=dict, repr=False)
+    """Messages by their JSON: all of them come again with every request."""
+    answered: tuple[str, ChatResponse] | None = None
+    """The last answer, with its JSON: who has it need not read it."""
     approvals: dict[str, str] = field(default_factory=dict)
     """Calls of this step that wait for a person: ids of their approvals."""
 
@@ -86,11 +94,11 @@ class Conversation:
             case ModelRequested():
                 self.step = self.requested = event.step
                 self.attempt = event.attempt
-                self.messages = [_messages().validate_json(known(text)) for text in event.texts[2:]]
+                self.messages = [self._message(known(text)) for text in event.texts[2:]]
                 self.response, self.results, self.rejection = None, {}, ""
                 self.approvals, self.requested_calls = {}, set()
             case ModelAnswered():
-                self.response = _responses().validate_json(known(event.texts[0]))
+                self.response = self._response(known(event.texts[0]))
             case ToolRequested():
                 self.requested_calls.add(event.call)
             case ToolFinished():
@@ -104,6 +112,21 @@ class Conversation:
                 self._resumed(event)
             case _:
                 pass
+
+    def _response(self, text: str) -> ChatResponse:
+        if self.answered is not None and self.answered[0] == text:
+            return self.answered[1]
+        return read_response(text)
+
+    def _see(self, text: str, trust: Trust) -> None:
+        self.taint.see(text, trust)
+        self.addresses |= addresses(text)
+
+    def _message(self, text: str) -> ChatMessage:
+        message = self.read.get(text)
+        if message is None:
+            message = self.read[text] = read_message(text)
+        return message
 
     def open_calls(self) -> tuple[ToolCallPart, ...]:
         """The calls of this step that have no result yet."""
@@ -134,12 +157,12 @@ class Conversation:
 
     def _started(self, event: RunStarted) -> None:
         self.input = known(event.texts[0])
-        self.taint.see(known(event.texts[1]), "system")
-        self.taint.see(self.input, "user")
+        self._see(known(event.texts[1]), "system")
+        self._see(self.input, event.trust)
         attachments = [_parts().validate_json(known(text)) for text in event.texts[2:]]
         for part in attachments:
             for piece in part.pieces:
-                self.taint.see(piece, "external")
+                self._see(piece, "external")
         self._give(numbered(attachments, after=0), question=self.input)
 
     def _give(self, sources: Sequence[Source], *, question: str) -> None:
@@ -149,7 +172,7 @@ class Conversation:
         for place, source in enumerate(sources, start=1):
             if source.provenance is not None:
                 for piece in source.part.pieces:
-                    self.taint.see(piece, source.provenance.trust)
+                    self._see(piece, source.provenance.trust)
             number = str(taken + place)
             renamed = source if source.part.id == number else source.renamed(number)
             self.sources[number] = renamed
@@ -165,12 +188,12 @@ class Conversation:
         if isinstance(outcome, Succeeded):
             given = numbered(outcome.sources, after=len(self.sources))
             self.sources |= {source.part.id: source for source in given}
-            self.taint.see(_written(outcome.value), outcome.trust)
+            self._see(_written(outcome.value), outcome.trust)
             for source in given:
                 for piece in source.part.pieces:
-                    self.taint.see(piece, outcome.trust)
+                    self._see(piece, outcome.trust)
         elif isinstance(outcome, Failed):
-            self.taint.see(outcome.reason, "external")
+            self._see(outcome.reason, "external")
         self.approvals.pop(event.call, None)
         self.results[event.call] = ToolResultPart(
             call_id=event.call,
@@ -182,7 +205,7 @@ class Conversation:
         waiting, self.waiting = self.waiting, None
         if waiting is not None and waiting.call and waiting.why != "approval":
             said = known(event.texts[0])
-            self.taint.see(said, "user")
+            self._see(said, "user")
             self.results[waiting.call] = ToolResultPart(call_id=waiting.call, content=(TextPart(text=said),))
 
 

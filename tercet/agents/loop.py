@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -23,6 +25,7 @@ from tercet.agents.events import (
     ToolRequested,
 )
 from tercet.agents.instructions import what_is_left
+from tercet.agents.links import check_addresses
 from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
 from tercet.agents.tools.records import Call, Pending, Refused
 from tercet.errors import InputError, LimitExceededError, OutputError, RunError, StoreError, TercetError
@@ -30,7 +33,7 @@ from tercet.memory.journal.records import NewApproval
 from tercet.models.chat_records import ChatRequest, Completed, Restarted, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from datetime import timedelta
 
     from tercet.agents.conversation import Conversation
@@ -52,6 +55,10 @@ WORDS_ALONE = "Nothing is finished by words. Call `finish`, `impossible`, `ask_u
 ALONE = "It has to be called alone, once the results of the other calls are there."
 _ESCALATE = "escalate"
 _REASON_LENGTH = 500
+
+
+current_run: ContextVar[RunState] = ContextVar("current_run")
+"""The run whose tool is being executed."""
 
 
 class ToolGate(Protocol):
@@ -110,6 +117,11 @@ class Loop(Generic[Output]):
         self._log = log
         self._gate = gate
         self._state = state
+
+    @property
+    def state(self) -> RunState:
+        """What the gate knows of the run."""
+        return self._state
 
     @property
     def definitions(self) -> tuple[ToolDefinition, ...]:
@@ -277,9 +289,10 @@ class Loop(Generic[Output]):
 
     async def _pass(self, call: ToolCallPart) -> Outcome:
         began = time.monotonic()
+        current_run.set(self._state)  # for tools that run agents below this one
         outcome = await self._gate.pass_(
             Call(
-                id=call.id,
+                id=f"{self._conversation.step}/{call.id}",  # a model may use an id again
                 name=call.name,
                 arguments=call.arguments,
                 step=self._conversation.step,
@@ -323,6 +336,7 @@ class Loop(Generic[Output]):
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
             wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
+            check_addresses([*_strings(call.arguments), response.text], self._conversation.addresses)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
@@ -465,3 +479,15 @@ class Loop(Generic[Output]):
                 cost=None if consumed.unpriced_tokens else consumed.cost,
             )
         )
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All texts in JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _strings(inner)

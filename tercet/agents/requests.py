@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 from tercet.agents.conversation import known, read_message, write_message, write_response
 from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested
@@ -15,14 +16,14 @@ from tercet.models.chat_records import ChatRequest, Completed, ToolDefinition
 from tercet.records import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Hashable
 
     from tercet.agents.conversation import Conversation
     from tercet.agents.ledger import Ledger, ModelBooking
     from tercet.agents.prices import Prices
     from tercet.agents.run_log import RunLog
     from tercet.models.chat import ChatModel
-    from tercet.models.chat_records import ChatEvent, ChatResponse
+    from tercet.models.chat_records import ChatEvent, ChatMessage, ChatResponse
     from tercet.models.tokens import TextCounter
 
 
@@ -56,8 +57,10 @@ class RecordedRequests:
         self._conversation = conversation
         self._ledger = ledger
         self._counter = counter
+        self._count = _memoized(cast("Hashable", counter))
         self._prices = prices
         self._counted: dict[str, int] = {}
+        self._written = WrittenRequests()
 
     async def respond(self, request: ChatRequest) -> ChatResponse:
         """The answer to one attempt.
@@ -96,7 +99,8 @@ class RecordedRequests:
     async def _begin(self, request: ChatRequest) -> _Attempt:
         """Reserve an attempt and put the request on record."""
         conversation = self._conversation
-        texts = request_texts(request)
+        texts = self._written.texts(request)
+        conversation.read.update(zip(texts[2:], request.messages, strict=True))
         number = conversation.attempt + 1 if conversation.requested == conversation.step else 1
         booking = self._ledger.book_model_call(
             self.name, input_tokens=self._estimate(texts), max_tokens=request.max_tokens
@@ -118,6 +122,8 @@ class RecordedRequests:
         usage = response.total_usage
         attempt.settled = True
         attempt.booking.settle(usage)
+        text = write_response(response)
+        self._conversation.answered = (text, response)
         event = ModelAnswered(
             step=self._conversation.step,
             attempt=attempt.number,
@@ -125,7 +131,7 @@ class RecordedRequests:
             usage=usage,
             cost=self._prices.cost(usage) if self._prices else None,
             seconds=time.monotonic() - attempt.began,
-            texts=(write_response(response),),
+            texts=(text,),
         )
         self._log.add(event, span=self._span(attempt), parent=f"step-{event.step}")
         self._conversation.apply(event)
@@ -152,10 +158,17 @@ class RecordedRequests:
 
     def _estimate(self, texts: tuple[str, ...]) -> int:
         """Tokens of a request, as far as can be said before it is sent. Texts come again with every step."""
-        for text in texts:
+        for place, text in enumerate(texts):
             if text not in self._counted:
-                self._counted[text] = self._counter.count(text)
+                # Instructions and tools are those of the agent: the same in all of its runs.
+                self._counted[text] = self._count(text) if place < 2 else self._counter.count(text)
         return sum(self._counted[text] for text in texts)
+
+
+@lru_cache(maxsize=8)
+def _memoized(counter: Hashable) -> Callable[[str], int]:
+    """The counter, with the last texts that it counted."""
+    return lru_cache(maxsize=64)(cast("TextCounter", counter).count)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,10 +179,34 @@ class _Attempt:
     settled: bool = False
 
 
+class WrittenRequests:
+    """Writes the requests of one run. Each repeats the one before, so that what is the same object is written once."""
+
+    def __init__(self) -> None:
+        self._tools: tuple[tuple[ToolDefinition, ...], str] = ((), "[]")
+        self._messages: dict[int, tuple[ChatMessage, str]] = {}
+        """By identity; the message is held so that its id stays its own."""
+
+    def texts(self, request: ChatRequest) -> tuple[str, ...]:
+        """The large parts of a request: instructions, tools, and each message."""
+        if request.tools is not self._tools[0]:
+            self._tools = (request.tools, json.dumps([_as_json(tool) for tool in request.tools], ensure_ascii=False))
+        return (request.instructions, self._tools[1], *(self._message(message) for message in request.messages))
+
+    def _message(self, message: ChatMessage) -> str:
+        written = self._messages.get(id(message))
+        if written is None:
+            written = self._messages[id(message)] = (message, write_message(message))
+        return written[1]
+
+
 def request_texts(request: ChatRequest) -> tuple[str, ...]:
-    """The large parts of a request: instructions, tools, and each message."""
-    tools = json.dumps([asdict(tool) for tool in request.tools], ensure_ascii=False)
-    return (request.instructions, tools, *(write_message(message) for message in request.messages))
+    """The large parts of a single request."""
+    return WrittenRequests().texts(request)
+
+
+def _as_json(tool: ToolDefinition) -> dict[str, Any]:
+    return {one.name: getattr(tool, one.name) for one in fields(tool)}
 
 
 def request_parameters(request: ChatRequest) -> dict[str, Any]:

@@ -49,7 +49,21 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ask, evals, forget, ingest, maintain, memory, search, worker
+    from tercet.cli import (
+        approvals,
+        archive,
+        ask,
+        effects,
+        evals,
+        forget,
+        ingest,
+        maintain,
+        memory,
+        replay,
+        runs,
+        search,
+        worker,
+    )
 
     for command in (
         ingest.ingest,
@@ -66,6 +80,10 @@ def _register() -> None:
     ):
         app.command()(command)
     app.add_typer(memory.memory_app, name="memory")
+    runs.runs_app.command()(replay.replay)
+    app.add_typer(runs.runs_app, name="runs")
+    app.add_typer(approvals.approvals_app, name="approvals")
+    app.add_typer(effects.effects_app, name="effects")
     app.add_typer(evals.eval_app, name="eval")
 
 
@@ -130,23 +148,24 @@ def _report(kind: str, message: str, remedy: str, *, as_json: bool) -> None:
         typer.echo(printable(remedy), err=True)
 
 
+_RESUMABLE = "The memory is usable as it stands; run the same {} command again to go on where it stopped."
 _INTERRUPTED = {
+    "forget": (
+        "What was begun is finished by the next command that writes or searches, or by `tercet forget --finish`."
+    ),
+    "ingest": _RESUMABLE.format("ingest"),
+    "embed": _RESUMABLE.format("embed"),
+    "reindex": _RESUMABLE.format("reindex"),
     "worker": "What it was at is left to other workers, or to the next one.",
     "backup": "The memory is untouched; the unfinished backup is not valid, run the command again.",
     "restore": "The unfinished memory is not valid; remove its folder and run the command again.",
+    "memory import": "Nothing was imported, or all of it; run the same import again to be sure.",
+    "eval sweep": "Finished configurations are kept; run the same command again to go on with the others.",
+    "eval run": "No run was written; vectors that were made are kept for the next one.",
+    "eval judge": "Verdicts that were made are kept; run the same command again to go on from there.",
 }
 
 
 def _after_interrupt(words: Sequence[str]) -> str:
     command = next((word for word in words if not word.startswith("-")), "")
-    if command == "forget":
-        return "What was begun is finished by the next command that writes or searches, or by `tercet forget --finish`."
-    if command in {"ingest", "embed", "reindex"}:
-        return f"The memory is usable as it stands; run the same {command} command again to go on where it stopped."
-    if words[:2] == ["memory", "import"]:
-        return "Nothing was imported, or all of it; run the same import again to be sure."
-    if words[:2] == ["eval", "sweep"]:
-        return "Finished configurations are kept; run the same command again to go on with the others."
-    if words[:2] == ["eval", "run"]:
-        return "No run was written; vectors that were made are kept for the next one."
-    return _INTERRUPTED.get(command, "Nothing was changed.")
+    return _INTERRUPTED.get(" ".join(words[:2])) or _INTERRUPTED.get(command, "Nothing was changed.")

@@ -6,21 +6,19 @@ documents, and throws most of them away.
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import sys
 import threading
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tercet.errors import EmbeddingCacheError
+from tercet.errors import EmbeddingCacheError, StoreError
+from tercet.evals.cache_files import CacheForm, user_cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Literal
 
@@ -28,11 +26,15 @@ if TYPE_CHECKING:
 
     from tercet.models.embedding import Embedder
 
-APPLICATION_ID = 0x74726365
-"""Marks a SQLite file as a cache of this kind, so that no other database is ever written to."""
-FORMAT = 1
-BUSY_S = 60.0
-"""How long one process waits for another that is writing."""
+FORM = CacheForm(
+    name="embedding cache",
+    application_id=0x74726365,
+    version=1,
+    table="CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
+    error=EmbeddingCacheError,
+    option="--embedding-cache",
+    loss="its vectors are made again",
+)
 _BATCH = 500
 """Keys in one query; SQLite takes 999 variables everywhere."""
 _UNIT = 1e-2
@@ -46,13 +48,7 @@ def default_cache_file() -> Path:
         >>> default_cache_file().name
         'embeddings.sqlite3'
     """
-    if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "tercet" / "embeddings.sqlite3"
+    return user_cache_folder() / "embeddings.sqlite3"
 
 
 class CachedEmbedder:
@@ -93,7 +89,7 @@ class CachedEmbedder:
         self.found = 0
         self._lock = threading.RLock()
         with self._named_errors():
-            self._connection = _open(self.path)
+            self._connection = FORM.open(self.path)
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts in the order given; returns finite unit rows, shape ``(len(texts), dimension)``.
@@ -175,61 +171,8 @@ class CachedEmbedder:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", rows)
 
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise EmbeddingCacheError(
-                f"the embedding cache {self.path} cannot be used: {error}.",
-                remedy="Free the disk or end the other process, or name another file: --embedding-cache FILE.",
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
-        except OSError as error:
-            raise EmbeddingCacheError(
-                f"the embedding cache {self.path} cannot be made: {error.strerror or error}.",
-                remedy="Name another file: --embedding-cache FILE.",
-            ) from error
+    def _named_errors(self) -> AbstractContextManager[None]:
+        return FORM.named_errors(self.path)
 
-    def _damaged(self, reason: str) -> EmbeddingCacheError:
-        return EmbeddingCacheError(
-            f"the embedding cache {self.path} is damaged: {reason}.",
-            remedy="Remove the file (its vectors are made again), or name another: --embedding-cache FILE.",
-        )
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)  # vectors tell something of their texts
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        if _marks(connection) == (0, 0) and not _tables(connection):
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
-            )
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={FORMAT}")
-            connection.execute("COMMIT")
-        if _marks(connection) != (APPLICATION_ID, FORMAT):
-            raise EmbeddingCacheError(
-                f"{path} is no embedding cache of this version of Tercet; nothing was written to it.",
-                remedy="Name another file: --embedding-cache FILE.",
-            )
-        connection.execute("PRAGMA synchronous=NORMAL")  # a vector that power loss takes is made again
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    names = ("application_id", "user_version")
-    application, version = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
-    return application, version
-
-
-def _tables(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    def _damaged(self, reason: str) -> StoreError:
+        return FORM.damaged(self.path, reason)

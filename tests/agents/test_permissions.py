@@ -56,7 +56,8 @@ def verdict(policy: Permissions, one: Any, **arguments: Any) -> str:
 # -- deny by default ------------------------------------------------------------------------------------------------
 
 
-def test_s1_20_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it() -> None:
+def test_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it() -> None:
+    """Part of S1.20."""
     nothing = Permissions(**OPEN)
 
     assert verdict(nothing, search_documents, query="a") == "deny"
@@ -65,7 +66,8 @@ def test_s1_20_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it(
     assert some.visible([search_documents, pay, send_mail]) == (search_documents, send_mail)
 
 
-def test_s1_20_sources_and_systems_have_to_be_opened() -> None:
+def test_sources_and_systems_have_to_be_opened() -> None:
+    """Part of S1.20."""
     named = ["search_documents", "pay"]
 
     closed = Permissions(allow=named)
@@ -81,7 +83,8 @@ def test_s1_20_sources_and_systems_have_to_be_opened() -> None:
     assert verdict(Permissions(allow=named, readable=["semantic"]), search_documents, query="a") == "deny"
 
 
-def test_s1_22_a_research_agent_writes_nothing_and_an_invoicing_one_sends_no_mail() -> None:
+def test_a_research_agent_writes_nothing_and_an_invoicing_one_sends_no_mail() -> None:
+    """S1.22."""
     research = Permissions(allow=["*"], readable=["*"])
     invoicing = Permissions(allow=["*"], readable=["*"], writable=["bank"])
 
@@ -281,7 +284,8 @@ LIMITED = Permissions(
 )
 
 
-def test_s1_23_exactly_the_limit_passes_and_a_cent_more_asks() -> None:
+def test_exactly_the_limit_passes_and_a_cent_more_asks() -> None:
+    """Part of S1.23."""
     assert verdict(LIMITED, pay, euros="1000.00", to="a") == "allow"
     assert LIMITED.decide(pay, {"euros": "1000.01", "to": "a"}) == (
         "ask",
@@ -292,7 +296,8 @@ def test_s1_23_exactly_the_limit_passes_and_a_cent_more_asks() -> None:
     assert verdict(LIMITED, send_mail, to=["a", "b", "c"]) == "ask"
 
 
-def test_s1_23_a_single_call_above_the_total_asks_too_and_the_total_becomes_a_ceiling() -> None:
+def test_a_single_call_above_the_total_asks_too_and_the_total_becomes_a_ceiling() -> None:
+    """Part of S1.23."""
     day = timedelta(days=1)
     policy = Permissions(
         allow=["*"], thresholds=[Threshold(tool="p*", measure="value", total=Decimal(1000), window=day)], **OPEN
@@ -324,7 +329,9 @@ def test_a_call_that_does_not_say_its_measure_asks() -> None:
 @pytest.mark.parametrize(
     "amount", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal(-1), -1, 9.99, True, None]
 )
-def test_s1_23_an_amount_that_is_none_is_refused(amount: Any) -> None:
+def test_an_amount_that_is_none_is_refused(amount: Any) -> None:
+    """Part of S1.23."""
+
     @tool(effect="irreversible", writes=["bank"], amounts=lambda given: {"value": amount})
     def transfer(to: str) -> str:
         """Move money."""
@@ -447,9 +454,8 @@ def test_a_call_that_a_deny_rule_speaks_of_is_denied_whatever_else_is_said(polic
 
 
 @given(POLICIES, POLICIES, CALLS)
-def test_s2_51_an_intersection_permits_what_both_permit_and_asks_where_either_asks(
-    one: Any, two: Any, call: Any
-) -> None:
+def test_an_intersection_permits_what_both_permit_and_asks_where_either_asks(one: Any, two: Any, call: Any) -> None:
+    """Part of S2.51."""
     called, arguments = call
     both = one.intersect(two)
 

@@ -105,7 +105,8 @@ def test_arguments_become_the_types_of_the_function_and_defaults_are_filled_in()
     assert check(order, checked) == checked
 
 
-def test_s1_38_an_unknown_argument_is_refused_and_an_unknown_field_within_one_is_dropped() -> None:
+def test_an_unknown_argument_is_refused_and_an_unknown_field_within_one_is_dropped() -> None:
+    """Part of S1.38."""
     with pytest.raises(InputError, match="'order' do not fit: admin: Extra inputs are not permitted"):
         check(order, {**FULL, "admin": True})
 
@@ -313,7 +314,8 @@ def yielding(text: str) -> Any:
         (Opaque(), "is none"),
     ],
 )
-def test_s1_56_a_function_that_no_model_could_call_is_refused(function: Any, message: str) -> None:
+def test_a_function_that_no_model_could_call_is_refused(function: Any, message: str) -> None:
+    """Part of S1.56."""
     with pytest.raises(ConfigurationError, match=message) as refused:
         tool(effect="pure")(function)
 
@@ -343,9 +345,8 @@ def test_s1_56_a_function_that_no_model_could_call_is_refused(function: Any, mes
         ({"effect": "pure", "name": "größe"}, "is no name"),
     ],
 )
-def test_s1_21_what_a_tool_does_has_to_be_said_and_must_not_contradict_itself(
-    options: dict[str, Any], message: str
-) -> None:
+def test_what_a_tool_does_has_to_be_said_and_must_not_contradict_itself(options: dict[str, Any], message: str) -> None:
+    """Part of S1.21."""
     with pytest.raises(ConfigurationError, match=message) as refused:
         tool(**options)(plain)
 

@@ -208,6 +208,7 @@ def test_a_scope_is_exact_and_the_receipt_says_what_stays_beside_it(memory):
 
 
 def test_working_documents_by_key(memory):
+    """Part of S2.12: working memory can be deleted by its key."""
     for key in ("plan", "other"):
         memory.working.create(Plan(goal=key), key=key, scope=ADA, actor="a")
     record(memory, "Ada likes tea")
