@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tercet.agents.gate.idempotency import effect_key
-from tercet.agents.gate.untrusted import excerpt
+from tercet.agents.gate.untrusted import excerpt, told
 from tercet.agents.tools.records import Failed, InDoubt, Refused, Succeeded, ToolContext, ToolOutput
 from tercet.agents.tools.schema import bind
 from tercet.errors import InputError, NothingChangedError
@@ -181,16 +181,7 @@ def _failure(ended: _Raised | None, name: str, timeout: float) -> Failed:
     if isinstance(ended.error, NothingChangedError):
         return Failed(
             error="declined",
-            reason=f"{name!r} changed nothing: {_told(ended.error)}",
+            reason=f"{name!r} changed nothing: {told(ended.error)}",
             retryable=ended.error.retryable,
         )
-    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}")
-
-
-def _told(error: BaseException) -> str:
-    try:
-        text = excerpt(str(error))
-    except Exception:
-        text = ""
-    kind = excerpt(type(error).__name__, limit=100)
-    return f"{kind}: {text}" if text else f"{kind}."
+    return Failed(error="exception", reason=f"{name!r} failed: {told(ended.error)}")

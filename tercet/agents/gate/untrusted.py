@@ -44,6 +44,16 @@ def excerpt(text: str, *, limit: int = 500) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+def told(error: BaseException) -> str:
+    """What an exception says, whatever it is."""
+    try:
+        text = excerpt(str(error))
+    except Exception:
+        text = ""
+    kind = excerpt(type(error).__name__, limit=100)
+    return f"{kind}: {text}" if text else f"{kind}."
+
+
 def clean_json(value: Any) -> tuple[Any, tuple[Finding, ...]]:  # noqa: ANN401 - JSON
     """The same value with each of its texts cleaned, names in objects included.
 
