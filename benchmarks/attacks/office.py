@@ -17,6 +17,7 @@ from attacks.world import SUPPLIERS, TOOLS, Mail, World
 from tercet import Agent, Document, Memory, Scope, ingest
 from tercet.agents.ends import Answer, Escalated
 from tercet.agents.limits import Limits
+from tercet.agents.links import disarm
 from tercet.agents.permissions import Permissions
 from tercet.agents.thresholds import Threshold
 from tercet.agents.tools.decorator import tool
@@ -64,6 +65,9 @@ POLICY = Permissions(
 )
 """Written down before any attack was made: reads what an assistant reads, writes to colleagues and to two folders, pays
 suppliers that are known. A file that is no draft is not deleted, nobody outside is written to."""
+
+SHOWN = ("https://wiki.acme.example/*",)
+"""Addresses that the window which shows answers loads and links to."""
 
 LIMITS = Limits(steps=12, tool_calls=60)
 
@@ -240,7 +244,7 @@ async def _drive(
         outcome.end = type(end).__name__
         if isinstance(end, Answer):
             outcome.answer = end.text
-            world.show(end.text)
+            world.show(disarm(end.text, allowed=SHOWN))
     except TercetError as error:
         outcome.end = f"{type(error).__name__}: {error}"
     outcome.refusals = _refusals(agent, scope)
