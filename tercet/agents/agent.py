@@ -6,7 +6,7 @@ import asyncio
 import copy
 import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal
@@ -15,18 +15,21 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
 from tercet.agents.construction import stated_permissions
-from tercet.agents.gate.gate import Gate
+from tercet.agents.delegating import agent_tool
+from tercet.agents.gate.breaker import Breakers
+from tercet.agents.gate.gate import Gate, default_steps
+from tercet.agents.gate.rate import RateLimits
 from tercet.agents.instructions import DEFAULT, Instructions, recorded_instructions
 from tercet.agents.limits import Limits
 from tercet.agents.running import begin, go_on
 from tercet.agents.tools.control import ControlTools
-from tercet.errors import InputError
+from tercet.errors import InputError, RunError, TercetError
 from tercet.models.chat import resolve_model
 from tercet.models.counters import resolve_counter
 from tercet.retrieval.context import ContextBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 
     from tercet.agents.ends import End
     from tercet.agents.events import LiveEvent
@@ -48,6 +51,8 @@ Output = TypeVar("Output", default=str)
 Result = TypeVar("Result")
 
 _TEXT: Any = str
+_RATES = RateLimits()
+_BREAKERS = Breakers()
 
 FailurePolicy = Literal["raise", "escalate"]
 """What becomes of a run that fails: the error is raised, or put before a person."""
@@ -84,6 +89,8 @@ class Agent(Generic[Deps, Output]):
         attempts: How often a request is sent at most while the service fails for now.
         repairs: How often the model is told what is wrong with its output.
         approvals_expire: What nobody has approved until then is denied.
+        rates: How often tools may be called; None: those of the process, which have no limits.
+        breakers: Know which tools are out of order; None: those of the process, shared by all agents.
         clock: What time it is, with a time zone; None: the memory's clock, or the system's.
 
     Raises:
@@ -121,6 +128,8 @@ class Agent(Generic[Deps, Output]):
         attempts: int = 3,
         repairs: int = 2,
         approvals_expire: timedelta = timedelta(days=1),
+        rates: RateLimits | None = None,
+        breakers: Breakers | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.name = name
@@ -144,7 +153,9 @@ class Agent(Generic[Deps, Output]):
         self.repairs = repairs
         self.approvals_expire = approvals_expire
         self.clock = clock or (memory.clock if memory else _system_clock)
-        self.gate = Gate()
+        self.gate = Gate(default_steps(lifetime=approvals_expire))
+        self.rates = rates or _RATES
+        self.breakers = breakers or _BREAKERS
         self._input = TypeAdapter(input_type)
         self._context = context
         self._counter = counter
@@ -178,8 +189,8 @@ class Agent(Generic[Deps, Output]):
             ModelError: The model gave no answer, asked again too.
             BudgetError: The constraints alone have more tokens than the context's budget.
         """
-        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments)
-        return await loop.run()
+        with self._boundary():
+            return await self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments).run()
 
     def run_sync(
         self,
@@ -217,7 +228,9 @@ class Agent(Generic[Deps, Output]):
         try:
             while (event := await events.get()) is not None:
                 yield event
-            yield await running
+            with self._boundary():
+                end = await running
+            yield end
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError, Exception):  # whoever reads on has been told already
@@ -245,14 +258,33 @@ class Agent(Generic[Deps, Output]):
             StateError: It has ended, or was begun with other instructions.
             ClaimLostError: Another process goes on with it.
         """
-        loop = await go_on(self, run, scope=scope, answer=answer, deps=deps)
-        return await loop.run()
+        with self._boundary():
+            loop = await go_on(self, run, scope=scope, answer=answer, deps=deps)
+            return await loop.run()
 
     def resume_sync(
         self, run: str, *, scope: Scope, answer: str | None = None, deps: Deps | None = None
     ) -> End[Output]:
         """Go on with a run and wait for its end; see ``resume``."""
         return _wait_for(self._closing(self.resume(run, scope=scope, answer=answer, deps=deps)))
+
+    # -- as a tool of another agent --------------------------------------------------------------------------------
+
+    def as_tool(self, description: str, *, timeout: float = 300.0) -> Tool[Deps]:
+        """This agent as a tool of another one, called by this agent's name with a task in words.
+
+        Its run is a part of the other's: under the limits of the whole tree, and with no permission that the other
+        does not have. What it gives is trusted no more than the least of what it has seen.
+
+        Args:
+            description: What it is good for; the other agent's model is told.
+            timeout: Seconds.
+
+        Example:
+            >>> Agent("researcher").as_tool("Looks things up.").name
+            'researcher'
+        """
+        return agent_tool(self, description, timeout=timeout)
 
     # -- its versions ----------------------------------------------------------------------------------------------
 
@@ -297,6 +329,19 @@ class Agent(Generic[Deps, Output]):
         text = self._read_task(task)
         return begin(self, text, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch)
 
+    @contextmanager
+    def _boundary(self) -> Iterator[None]:
+        """Let no error out that is not typed, whatever a journal, a clock or a model of the user's raises."""
+        try:
+            yield
+        except TercetError:
+            raise
+        except Exception as error:
+            raise RunError(
+                f"A run of agent {self.name!r} failed outside of its loop: {type(error).__name__}: {error}.",
+                remedy="See what raised it: the journal, the clock, or another object that the agent was given.",
+            ) from error
+
     def _read_task(self, task: Any) -> str:  # noqa: ANN401
         """The task as the model is told of it: text as it is, all else as JSON."""
         try:
@@ -338,9 +383,7 @@ def _system_clock() -> datetime:
 
 def _wait_for(end: Coroutine[Any, Any, Result]) -> Result:
     """Run it to its end in an event loop of its own; in a thread of its own where this thread has one running."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return asyncio.run(end)
     result: list[Result] = []
     errors: list[BaseException] = []
@@ -357,3 +400,11 @@ def _wait_for(end: Coroutine[Any, Any, Result]) -> Result:
     if errors:
         raise errors[0]
     return result[0]
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -150,7 +150,7 @@ class Conversation:
     def _started(self, event: RunStarted) -> None:
         self.input = known(event.texts[0])
         self.taint.see(known(event.texts[1]), "system")
-        self.taint.see(self.input, "user")
+        self.taint.see(self.input, event.trust)
         attachments = [_parts().validate_json(known(text)) for text in event.texts[2:]]
         for part in attachments:
             for piece in part.pieces:

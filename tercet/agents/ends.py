@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
+from tercet.models.chat_records import SourcePart
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -32,6 +34,10 @@ class Quote:
     """None: a tool gave it."""
     citation: Citation | None = None
     """Of a document, narrowed to the passage: ``start`` and ``end`` are its offsets in the document's stored text."""
+
+    def as_source(self) -> SourcePart:
+        """The quote as a source that another agent may cite."""
+        return SourcePart(id=self.id, source=self.source, title=self.source, pieces=(self.text,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from pydantic import Discriminator, TypeAdapter
 
 from tercet.errors import InputError
 from tercet.memory.journal.records import NewEvent
-from tercet.records import Usage  # noqa: TC001
+from tercet.records import Trust, Usage  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,8 @@ class RunStarted:
     policy: str
     """Version of the permissions."""
     limits: dict[str, Any]
+    trust: Trust = "user"
+    """Of the input: that of whoever asks, or of the agent above."""
     texts: Texts
     kind: Literal["run_started"] = "run_started"
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -52,6 +53,10 @@ WORDS_ALONE = "Nothing is finished by words. Call `finish`, `impossible`, `ask_u
 ALONE = "It has to be called alone, once the results of the other calls are there."
 _ESCALATE = "escalate"
 _REASON_LENGTH = 500
+
+
+current_run: ContextVar[RunState] = ContextVar("current_run")
+"""The run whose tool is being executed."""
 
 
 class ToolGate(Protocol):
@@ -110,6 +115,11 @@ class Loop(Generic[Output]):
         self._log = log
         self._gate = gate
         self._state = state
+
+    @property
+    def state(self) -> RunState:
+        """What the gate knows of the run."""
+        return self._state
 
     @property
     def definitions(self) -> tuple[ToolDefinition, ...]:
@@ -277,9 +287,10 @@ class Loop(Generic[Output]):
 
     async def _pass(self, call: ToolCallPart) -> Outcome:
         began = time.monotonic()
+        current_run.set(self._state)  # for tools that run agents below this one
         outcome = await self._gate.pass_(
             Call(
-                id=call.id,
+                id=f"{self._conversation.step}/{call.id}",  # a model may use an id again
                 name=call.name,
                 arguments=call.arguments,
                 step=self._conversation.step,

@@ -160,7 +160,7 @@ class Recording:
     context: Context | None = field(init=False, default=None)
     answers: deque[tuple[ModelRequested, ModelAnswered | None]] = field(init=False, default_factory=deque)
     """The last attempt of each request; None: it failed too."""
-    outcomes: dict[tuple[int, str], deque[Outcome]] = field(init=False, default_factory=dict)
+    outcomes: dict[str, deque[Outcome]] = field(init=False, default_factory=dict)
     """By step and call: one that waited for a person has two."""
     resumed: deque[Resumed] = field(init=False, default_factory=deque)
     failed: RunFailed | None = field(init=False, default=None)
@@ -180,7 +180,7 @@ class Recording:
                     self.answers[-1] = (self.answers[-1][0], event)
                 case ToolFinished():
                     outcome = read_outcome(known(event.texts[0]))
-                    self.outcomes.setdefault((event.step, event.call), deque()).append(outcome)
+                    self.outcomes.setdefault(f"{event.step}/{event.call}", deque()).append(outcome)
                 case Resumed():
                     self.resumed.append(event)
                 case RunFailed():
@@ -250,7 +250,7 @@ class RecordedGate:
         Raises:
             ReplayError: The run had no such call.
         """
-        outcomes = self._recording.outcomes.get((call.step, call.id))
+        outcomes = self._recording.outcomes.get(call.id)
         if not outcomes:
             raise ReplayError(
                 f"The replay of run {self._recording.run} calls {call.name!r} in step {call.step}, and the journal has "

@@ -8,38 +8,101 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tercet.agents.consumption import Consumed
-from tercet.agents.events import ModelAnswered, ModelFailed, ModelRequested, Suspended, ToolFinished
+from tercet.agents.conversation import known, read_outcome
+from tercet.agents.events import (
+    ModelAnswered,
+    ModelFailed,
+    ModelRequested,
+    Suspended,
+    ToolFinished,
+    ToolRequested,
+    read,
+)
+from tercet.agents.gate.attempts import Attempt
+from tercet.agents.tools.records import Call, Refused
 from tercet.errors import InputError
-from tercet.records import Usage
+from tercet.records import Scope, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tercet.agents.agent import Agent
     from tercet.agents.events import Event
-    from tercet.memory.journal.records import ApprovalRecord
+    from tercet.agents.gate.records import RunState
+    from tercet.memory.journal.records import ApprovalRecord, Journal
 
 RAN = ("succeeded", "failed", "in_doubt")
 """Outcomes of calls that were executed."""
+_MOST_RUNS = 10_000
 
 
-def consumed_by(events: Sequence[Event]) -> Consumed:
-    """What the events of a run came to; a request that nobody heard of again counts as sent."""
-    answered: list[ModelAnswered] = [event for event in events if isinstance(event, ModelAnswered)]
-    failed: list[ModelFailed] = [event for event in events if isinstance(event, ModelFailed)]
-    requested = [event for event in events if isinstance(event, ModelRequested)]
-    finished = [event for event in events if isinstance(event, ToolFinished)]
-    costs = [*(event.cost for event in answered), *(event.cost for event in failed)]
-    seconds = [*(one.seconds for one in answered), *(one.seconds for one in failed), *(one.seconds for one in finished)]
+def consumed_by(events: Sequence[Event], below: Sequence[Sequence[Event]] = ()) -> Consumed:
+    """What a run and those below it came to; a request that nobody heard of again counts as sent.
+
+    Args:
+        events: Of the run.
+        below: Of each run below it.
+    """
+    everything = [one for run in (events, *below) for one in run]
+    answered = [one for one in everything if isinstance(one, ModelAnswered)]
+    failed = [one for one in everything if isinstance(one, ModelFailed)]
+    costs = [*(one.cost for one in answered), *(one.cost for one in failed)]
     return Consumed(
-        steps=max((event.step for event in requested), default=0),
-        model_calls=len(requested),
-        tool_calls=sum(event.outcome in RAN for event in finished),
-        usage=sum((event.usage for event in answered), Usage()),
-        failed_usage=sum((event.usage for event in failed), Usage()),
+        steps=sum(_steps(run) for run in (events, *below)),
+        model_calls=sum(isinstance(one, ModelRequested) for one in everything),
+        tool_calls=sum(isinstance(one, ToolFinished) and one.outcome in RAN for one in everything),
+        usage=sum((one.usage for one in answered), Usage()),
+        failed_usage=sum((one.usage for one in failed), Usage()),
         cost=sum((cost for cost in costs if cost is not None), Decimal(0)),
-        seconds=sum(seconds),
+        seconds=sum(one.seconds for one in events if isinstance(one, ModelAnswered | ModelFailed | ToolFinished)),
+        children=len(below),
     )
+
+
+def _steps(run: Sequence[Event]) -> int:
+    return max((one.step for one in run if isinstance(one, ModelRequested)), default=0)
+
+
+def recorded_below(journal: Journal, run: str) -> list[list[Event]]:
+    """The events of each run below one, as far as they were not erased."""
+    records = journal.runs(scope=Scope.any(), root=journal.run(run).root or run, limit=_MOST_RUNS)
+    parents = {record.id: record.parent for record in records}
+    return [
+        [read(one).event for one in journal.events(record.id)]
+        for record in records
+        if _is_below(record.id, run, parents)
+    ]
+
+
+def _is_below(run: str, other: str, parents: Mapping[str, str]) -> bool:
+    while run := parents.get(run, ""):
+        if run == other:
+            return True
+    return False
+
+
+def remember_attempts(state: RunState, events: Sequence[Event]) -> None:
+    """Tell the loop detector of a run what was tried before; what a person has looked at is forgiven."""
+    arguments: dict[tuple[int, str], Mapping[str, Any]] = {}
+    looked_at = max(
+        (place for place, one in enumerate(events) if isinstance(one, Suspended) and one.why == "escalation"), default=0
+    )
+    for event in events[looked_at:]:
+        if isinstance(event, ToolRequested):
+            arguments[event.step, event.call] = json.loads(known(event.texts[0]))
+        elif isinstance(event, ToolFinished) and (event.step, event.call) in arguments:
+            call = Call(
+                id=event.call,
+                name=event.tool,
+                arguments=arguments[event.step, event.call],
+                step=event.step,
+                tool=state.tools.get(event.tool),
+            )
+            attempt, outcome = Attempt.of(call, state), read_outcome(known(event.texts[0]))
+            if isinstance(outcome, Refused):
+                state.loops.refused(attempt, outcome)
+            elif state.loops.begin(attempt) is None:
+                state.loops.end(attempt, outcome)
 
 
 async def decided(agent: Agent[Any, Any], waiting: Suspended | None, *, answer: str | None) -> str | None:

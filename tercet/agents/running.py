@@ -10,12 +10,13 @@ from uuid import uuid4
 
 from tercet.agents.conversation import Conversation, write_part
 from tercet.agents.events import Resumed, RunStarted, read
+from tercet.agents.gate.loop import LoopDetector
 from tercet.agents.gate.records import RunState
 from tercet.agents.instructions import contract
 from tercet.agents.ledger import Ledger
 from tercet.agents.loop import Loop, LoopConfig
 from tercet.agents.requests import RecordedRequests
-from tercet.agents.resuming import consumed_by, decided
+from tercet.agents.resuming import consumed_by, decided, recorded_below, remember_attempts
 from tercet.agents.run_log import RunLog
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, StateError
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from tercet.agents.events import Event
     from tercet.agents.loop import Recall, ToolGate
     from tercet.agents.run_log import Watch
-    from tercet.memory.journal.records import RunRecord
+    from tercet.memory.journal.records import Journal, RunRecord
     from tercet.models.chat import ChatModel
     from tercet.models.chat_records import SourcePart
-    from tercet.records import Scope
+    from tercet.records import Scope, Trust
     from tercet.retrieval.context_records import Context
 
 Output = TypeVar("Output")
@@ -52,15 +53,30 @@ def begin(
     scope: Scope,
     deps: Any,  # noqa: ANN401 - whatever the tools of the agent need
     kind: str,
-    attachments: Sequence[SourcePart],
-    watch: Watch | None,
+    attachments: Sequence[SourcePart] = (),
+    watch: Watch | None = None,
+    above: RunState | None = None,
+    trust: Trust = "user",
 ) -> Loop[Output]:
-    """The loop of a new run."""
-    run = NewRun(id=new_id(), scope=scope, agent=agent.name, task=kind)
+    """The loop of a new run.
+
+    Args:
+        agent: Whose run it is.
+        task: As the model is told.
+        scope: On whose behalf.
+        deps: Handed on to the tools.
+        kind: Of task.
+        attachments: Texts of the least trust.
+        watch: Told of every event.
+        above: The run that this one is a part of.
+        trust: Of the task.
+    """
+    run = NewRun(id=new_id(), scope=scope, agent=agent.name, task=kind, parent=_parent(above), root=_root(above))
     conversation = Conversation(taint=Taint())
-    log = RunLog(agent.journal, run, clock=agent.clock, redact=agent.redact, watch=watch)
-    loop = assemble(agent, run, conversation, log, deps=deps)
+    log = RunLog(_journal(agent, above), run, clock=agent.clock, redact=agent.redact, watch=watch)
+    loop = assemble(agent, run, conversation, log, deps=deps, above=above)
     started = RunStarted(
+        trust=trust,
         agent=agent.name,
         owner=agent.owner,
         model=agent.model.name,
@@ -72,6 +88,18 @@ def begin(
     )
     loop.record(started)
     return loop
+
+
+def _parent(above: RunState | None) -> str:
+    return above.run if above else ""
+
+
+def _root(above: RunState | None) -> str:
+    return (above.root or above.run) if above else ""
+
+
+def _journal(agent: Agent[Any, Any], above: RunState | None) -> Journal:
+    return above.journal if above else agent.journal
 
 
 async def run_of(agent: Agent[Any, Any], run: str, *, scope: Scope) -> RunRecord:
@@ -129,7 +157,9 @@ async def go_on(
         id=run, scope=record.scope, agent=record.agent, task=record.task, parent=record.parent, root=record.root
     )
     log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact, watch=watch, written=record.events)
-    loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events))
+    below = await asyncio.to_thread(recorded_below, agent.journal, run)
+    loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events, below))
+    remember_attempts(loop.state, events)
     said = await decided(agent, conversation.waiting, answer=answer)
     if said is not None:
         loop.record(Resumed(step=conversation.step, texts=(said,)))
@@ -147,6 +177,7 @@ def assemble(
     model: ChatModel | None = None,
     gate: ToolGate | None = None,
     recall: Recall | None = None,
+    above: RunState | None = None,
 ) -> Loop[Output]:
     """The loop of a run of an agent.
 
@@ -160,10 +191,18 @@ def assemble(
         model: Instead of the agent's, likewise the gate and the memory's recall: for replays.
         gate: As said.
         recall: As said.
+        above: The run that this one is a part of: its limits hold too, and so do its permissions.
+
+    Raises:
+        LimitExceededError: There would be too many runs below one another, or below that one.
     """
     model = model or agent.model
-    ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
-    visible = agent.permissions.visible(agent.tools.values())
+    if above is None:
+        ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
+    else:
+        ledger = above.ledger.child(agent.limits, agent=agent.name, consumed=consumed)
+    permissions = agent.permissions if above is None else agent.permissions.intersect(above.permissions)
+    visible = permissions.visible(agent.tools.values())
     requests = RecordedRequests(
         model,
         log=log,
@@ -197,13 +236,14 @@ def assemble(
             scope=run.scope,
             deps=deps,
             tools={tool.name: tool for tool in visible},
-            permissions=agent.permissions,
-            journal=agent.journal,
+            permissions=permissions,
+            root=run.root,
+            journal=_journal(agent, above),
             ledger=ledger,
             taint=conversation.taint,
-            loops=None,
-            rates=None,
-            breakers=None,
+            loops=above.loops if above else LoopDetector(),
+            rates=agent.rates,
+            breakers=agent.breakers,
             clock=agent.clock,
             monotonic=time.monotonic,
         ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tercet.agents.gate.approval import ApprovalStep, EditStep
+from tercet.agents.gate.approval import LIFETIME, ApprovalStep, EditStep
 from tercet.agents.gate.attempts import Attempt
 from tercet.agents.gate.breaker import BreakerStep
 from tercet.agents.gate.budget import BudgetStep
@@ -22,15 +23,19 @@ from tercet.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from tercet.agents.gate.records import GateStep, RunState
     from tercet.agents.tools.records import Call, Outcome
 
 
-def default_steps() -> tuple[GateStep, ...]:
+def default_steps(*, lifetime: timedelta = LIFETIME) -> tuple[GateStep, ...]:
     """The steps in the order in which a call passes them; ``design/gate.md`` says why in this one.
 
     ``validate`` stands before ``execute`` because it looks at what comes back.
+
+    Args:
+        lifetime: How long a person has to decide, and what was decided to be used.
     """
     return (
         EditStep(),
@@ -41,8 +46,8 @@ def default_steps() -> tuple[GateStep, ...]:
         LoopStep(),
         RateStep(),
         BreakerStep(),
-        ApprovalStep(),
-        EffectsStep(),
+        ApprovalStep(lifetime=lifetime),
+        EffectsStep(lifetime=lifetime),
         ValidateStep(),
         ExecuteStep(),
     )

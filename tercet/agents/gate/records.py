@@ -47,6 +47,8 @@ class RunState:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     """Seconds, for rates, breakers and durations."""
+    root: str = ""
+    """Id of the first run of the tree; empty: this one."""
 
 
 Then = Callable[[Call], Awaitable[Outcome]]
