@@ -184,7 +184,7 @@ class Conversation:
             for source in given:
                 for piece in source.part.pieces:
                     self.taint.see(piece, outcome.trust)
-        elif isinstance(outcome, Failed):
+        elif isinstance(outcome, Failed | InDoubt):  # what went wrong may be told in words of somebody outside
             self.taint.see(outcome.reason, "external")
         self.approvals.pop(event.call, None)
         self.results[event.call] = ToolResultPart(
