@@ -191,7 +191,7 @@ class Conversation:
             for source in given:
                 for piece in source.part.pieces:
                     self._see(piece, outcome.trust)
-        elif isinstance(outcome, Failed):
+        elif isinstance(outcome, Failed | InDoubt):  # what went wrong may be told in words of somebody outside
             self._see(outcome.reason, "external")
         self.approvals.pop(event.call, None)
         self.results[event.call] = ToolResultPart(
