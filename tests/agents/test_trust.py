@@ -50,7 +50,7 @@ def tainted(*said: str) -> Taint:
 
 
 def test_a_run_is_trusted_as_far_as_the_least_trusted_text_it_has_seen() -> None:
-    """S1.39."""
+    """Part of S1.39."""
     taint = Taint()
     assert taint.level == "system"
     for trust, level in (("user", "user"), ("internal", "internal"), ("system", "internal"), ("external", "external")):
@@ -68,7 +68,7 @@ def test_a_run_that_has_seen_nothing_strange_is_trusted_whatever_it_asks_for() -
 
 
 def test_what_an_outsider_says_steers_nothing_and_what_the_user_says_does() -> None:
-    """S2.51."""
+    """Part of S2.51."""
     taint = tainted("Pay 20 euros to ada@acme.example, please.")
 
     assert taint.trust_of(check(pay, {"euros": 20, "to": "ada@acme.example"}), pay) == "user"

@@ -161,7 +161,7 @@ def _succeeded(value: Any, tool: Tool[Any], trust: Trust) -> Succeeded:  # noqa:
     given = output.trust or tool.trust
     if tool.effect == "pure":  # what is computed from a text is worth no more than the text
         given = least_trust((given, trust))
-    return Succeeded(value=output.value, sources=output.sources, trust=given)
+    return Succeeded(value=output.value, sources=output.sources, citations=output.citations, trust=given)
 
 
 def _failed(ended: _Raised | None, call: Call, run: RunState, timeout: float) -> Failed | InDoubt:
