@@ -23,7 +23,6 @@ from tercet.agents.events import (
     ToolFinished,
     ToolRequested,
 )
-from tercet.agents.links import addresses
 from tercet.agents.sources import Source, numbered, sources_of
 from tercet.agents.tools.records import Failed, InDoubt, Outcome, Pending, Refused, Succeeded
 from tercet.errors import InputError
@@ -65,8 +64,8 @@ class Conversation:
     results: dict[str, ToolResultPart] = field(default_factory=dict)
     """Of the calls of this step, by their ids."""
     sources: dict[str, Source] = field(default_factory=dict)
-    addresses: set[str] = field(default_factory=set)
-    """That stand in anything the run was given."""
+    seen: list[str] = field(default_factory=list)
+    """All texts that the run was given."""
     requested_calls: set[str] = field(default_factory=set)
     """Calls of this step that are on record."""
     rejection: str = ""
@@ -120,7 +119,7 @@ class Conversation:
 
     def _see(self, text: str, trust: Trust) -> None:
         self.taint.see(text, trust)
-        self.addresses |= addresses(text)
+        self.seen.append(text)
 
     def _message(self, text: str) -> ChatMessage:
         message = self.read.get(text)
@@ -186,13 +185,13 @@ class Conversation:
             return
         given: list[Source] = []
         if isinstance(outcome, Succeeded):
-            given = numbered(outcome.sources, after=len(self.sources))
+            given = numbered(outcome.sources, after=len(self.sources), citations=outcome.citations)
             self.sources |= {source.part.id: source for source in given}
             self._see(_written(outcome.value), outcome.trust)
             for source in given:
                 for piece in source.part.pieces:
                     self._see(piece, outcome.trust)
-        elif isinstance(outcome, Failed):
+        elif isinstance(outcome, Failed | InDoubt):  # what went wrong may be told in words of somebody outside
             self._see(outcome.reason, "external")
         self.approvals.pop(event.call, None)
         self.results[event.call] = ToolResultPart(

