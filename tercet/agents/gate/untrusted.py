@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
-from tercet.records import Finding
+from tercet.records import Finding, Trust
 from tercet.sanitize import sanitize
 
 MAX_DEPTH = 100
@@ -23,6 +23,7 @@ _MARKERS = re.compile(
 )
 """What stands before a break in a marker by which chat templates and prompts begin a turn or a tool's result."""
 
+LEVELS: tuple[Trust, ...] = get_args(Trust)
 ROLE_MARKER = "role-marker"
 
 
