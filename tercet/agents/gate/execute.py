@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Thread
@@ -150,7 +151,7 @@ def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
         except BaseException as raised:
             # No exception may end a future that says to whoever awaits it that an iteration is over.
             error = RuntimeError("StopIteration was raised") if isinstance(raised, StopIteration) else raised
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, value, error)
 
     Thread(target=copy_context().run, args=(work,), name="tercet-tool", daemon=True).start()
