@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tercet.agents.events import (
     ToolRequested,
 )
 from tercet.agents.instructions import what_is_left
+from tercet.agents.links import check_addresses
 from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
 from tercet.agents.tools.records import Call, Pending, Refused
 from tercet.errors import InputError, LimitExceededError, OutputError, RunError, StoreError, TercetError
@@ -31,7 +33,7 @@ from tercet.memory.journal.records import NewApproval
 from tercet.models.chat_records import ChatRequest, Completed, Restarted, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from datetime import timedelta
 
     from tercet.agents.conversation import Conversation
@@ -334,6 +336,7 @@ class Loop(Generic[Output]):
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
             wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
+            check_addresses([*_strings(call.arguments), response.text], self._conversation.seen)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
@@ -476,3 +479,15 @@ class Loop(Generic[Output]):
                 cost=None if consumed.unpriced_tokens else consumed.cost,
             )
         )
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All texts in JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _strings(inner)

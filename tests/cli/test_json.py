@@ -64,7 +64,7 @@ def test_every_command_has_a_documented_document() -> None:
     }
     of_eval = {"run", "sweep", "lint", "golden", "compare", "gate-accept", "report", "judge"}
     of_memory = {"list", "show", "timeline", "audit", "export", "import"}
-    of_journal = {"runs-list", "runs-show", "runs-verify", "runs-explain"}
+    of_journal = {"runs-list", "runs-show", "runs-verify", "runs-explain", "runs-replay"}
     of_journal |= {"approvals-list", "approvals-show", "effects-list", "effects-resolve"}
 
     grouped = {f"memory-{name}" for name in of_memory} | {f"eval-{name}" for name in of_eval}
