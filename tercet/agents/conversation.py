@@ -185,7 +185,7 @@ class Conversation:
             return
         given: list[Source] = []
         if isinstance(outcome, Succeeded):
-            given = numbered(outcome.sources, after=len(self.sources))
+            given = numbered(outcome.sources, after=len(self.sources), citations=outcome.citations)
             self.sources |= {source.part.id: source for source in given}
             self._see(_written(outcome.value), outcome.trust)
             for source in given:
