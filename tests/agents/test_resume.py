@@ -44,7 +44,7 @@ SCRIPT = [answer("I look it up. ", call("customer", name="Ada")), finish("gold",
 
 
 def test_another_process_goes_on_where_one_left_off(memory: Memory, tmp_path: Path) -> None:
-    """S1.24, S2.10: all that a run needs is in the journal."""
+    """Part of S1.24, S2.10: all that a run needs is in the journal."""
     asking = ScriptedModel([answer(call("customer", name="Ada")), answer(call("ask_user", question="Which Ada?"))])
     waiting = Agent("helper", model=asking, memory=memory, tools=[customer]).run_sync("Ada's plan?", scope=SCOPE)
     assert isinstance(waiting, NeedsClarification)
