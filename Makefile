@@ -23,12 +23,13 @@ test:  ## Run the test suite (ARGS="-k words" to narrow it)
 test-slow:  ## Run the tests that need minutes, many kills or large data
 	@bin=$$(scripts/environment.sh $(TEST_EXTRAS)) && $(THREADS) "$$bin/python" $(PYTEST) --slow -m slow $(ARGS)
 
-check: .coverage  ## Style, format, types, import directions, and coverage of the last full test run
+check: .coverage  ## Style, format, types, import directions, docs/requirements.md, and coverage of the last full test run
 	@bin=$$(scripts/environment.sh $(TEST_EXTRAS)) && PATH="$$bin:$$PATH" && \
 	echo "ruff check"        && ruff check . && \
 	echo "ruff format"       && ruff format --check . && \
 	echo "mypy --strict"     && mypy && \
 	echo "lint-imports"      && lint-imports && \
+	echo "requirements"      && python scripts/requirements.py --check && \
 	echo "coverage"          && coverage report --skip-covered --sort=cover
 
 .coverage: $(SOURCES)

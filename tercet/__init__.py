@@ -13,8 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tercet.agents.agent import Agent, Answer
-    from tercet.agents.quoting import Quote
+    from tercet.agents.agent import Agent
+    from tercet.agents.ends import Answer, Escalated, Impossible, LimitReached, NeedsClarification, Quote
+    from tercet.agents.instructions import Instructions
+    from tercet.agents.limits import Limits
+    from tercet.agents.permissions import Permissions
+    from tercet.agents.thresholds import Threshold
+    from tercet.agents.tools.decorator import tool
+    from tercet.agents.tools.records import ToolContext
     from tercet.errors import TercetError
     from tercet.ingestion.pipeline import ingest
     from tercet.memory.episodes.records import Episode, RecordResult, Turn
@@ -67,7 +73,7 @@ __version__: str
 
 _HOME = {
     "Agent": "tercet.agents.agent",
-    "Answer": "tercet.agents.agent",
+    "Answer": "tercet.agents.ends",
     "Chunk": "tercet.records",
     "ChunkingConfig": "tercet.settings",
     "Citation": "tercet.records",
@@ -90,26 +96,35 @@ _HOME = {
     "EpisodicResult": "tercet.retrieval.episodic_records",
     "EpisodicRetriever": "tercet.retrieval.episodic",
     "ErasureReceipt": "tercet.records",
+    "Escalated": "tercet.agents.ends",
     "Explanation": "tercet.records",
     "Hit": "tercet.records",
+    "Impossible": "tercet.agents.ends",
     "IngestReport": "tercet.records",
+    "Instructions": "tercet.agents.instructions",
     "LexicalConfig": "tercet.settings",
+    "LimitReached": "tercet.agents.ends",
+    "Limits": "tercet.agents.limits",
     "Memory": "tercet.memory.memory",
+    "NeedsClarification": "tercet.agents.ends",
     "ParsingConfig": "tercet.settings",
     "ParsingLimits": "tercet.settings",
     "Passage": "tercet.retrieval.compressed",
+    "Permissions": "tercet.agents.permissions",
     "Progress": "tercet.records",
     "Provenance": "tercet.records",
-    "Quote": "tercet.agents.quoting",
+    "Quote": "tercet.agents.ends",
     "RecordResult": "tercet.memory.episodes.records",
-    "Retention": "tercet.memory.episodes.retention",
     "Reference": "tercet.records",
+    "Retention": "tercet.memory.episodes.retention",
     "RetrievalConfig": "tercet.settings",
     "Scope": "tercet.records",
     "SearchResult": "tercet.records",
     "SemanticMemory": "tercet.memory.semantic",
     "SemanticRetriever": "tercet.retrieval.semantic",
     "TercetError": "tercet.errors",
+    "Threshold": "tercet.agents.thresholds",
+    "ToolContext": "tercet.agents.tools.records",
     "Turn": "tercet.memory.episodes.records",
     "UnpackingLimits": "tercet.settings",
     "Utterance": "tercet.retrieval.history",
@@ -120,6 +135,7 @@ _HOME = {
     "WorkingRetriever": "tercet.retrieval.working",
     "compress_history": "tercet.retrieval.history",
     "ingest": "tercet.ingestion.pipeline",
+    "tool": "tercet.agents.tools.decorator",
 }
 
 __all__ = [
@@ -147,14 +163,21 @@ __all__ = [
     "EpisodicResult",
     "EpisodicRetriever",
     "ErasureReceipt",
+    "Escalated",
     "Explanation",
     "Hit",
+    "Impossible",
     "IngestReport",
+    "Instructions",
     "LexicalConfig",
+    "LimitReached",
+    "Limits",
     "Memory",
+    "NeedsClarification",
     "ParsingConfig",
     "ParsingLimits",
     "Passage",
+    "Permissions",
     "Progress",
     "Provenance",
     "Quote",
@@ -167,6 +190,8 @@ __all__ = [
     "SemanticMemory",
     "SemanticRetriever",
     "TercetError",
+    "Threshold",
+    "ToolContext",
     "Turn",
     "UnpackingLimits",
     "Utterance",
@@ -177,6 +202,7 @@ __all__ = [
     "WorkingRetriever",
     "compress_history",
     "ingest",
+    "tool",
 ]
 
 

@@ -44,9 +44,15 @@
     │   ├── MalformedResponseError    an answer that is not what the service documents
     │   ├── ModelBudgetError          the requests or tokens that were allowed are used up; nothing was sent
     │   └── ModelRequestsForbiddenError  requests to hosted models are switched off in this process
+    ├── RunError                      a run of an agent failed; it says what was done and spent all the same
+    │   ├── OutputError               the model gave no valid output, asked again too
+    │   └── ReplayError               a run cannot be repeated, or went another way than the journal has it
+    ├── LimitExceededError            a run may do or spend no more; nothing was begun
+    ├── NothingChangedError           a tool says that it did not change what it was to change
     └── VectorError                   a vector or point that the index must not accept
 
-Branches follow who can act: who configured, who gave the data, who runs the machine, who answers.
+Branches follow who can act: who configured, who gave the data, who runs the machine, who answers, who
+set the limits.
 A message names the thing and the reason; the remedy is an attribute of its own, and part of ``str(error)``.
 """
 
@@ -55,6 +61,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from typing import TypedDict, Unpack
 
     from tercet.records import Usage
@@ -366,6 +373,81 @@ class ModelBudgetError(ModelError):
 
 class ModelRequestsForbiddenError(ModelError):
     """Requests to hosted models are switched off in this process; nothing was sent."""
+
+
+class RunError(TercetError):
+    """A run of an agent ended with an error.
+
+    Args:
+        message: Which agent, and why.
+        remedy: What to do next.
+        run: Id of the run: the journal has what was done and said until then.
+        usage: What was spent, failed attempts included; None: nothing.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", run: str = "", usage: Usage | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.run = run
+        self.usage = usage
+
+
+class OutputError(RunError):
+    """The model gave no valid output, although it was told what is wrong and asked again."""
+
+
+class ReplayError(RunError):
+    """A run cannot be repeated from the journal, or goes another way than the journal has it."""
+
+
+class LimitExceededError(TercetError):
+    """A run may do or spend no more of something; nothing was begun.
+
+    Args:
+        message: Which limit, and whose.
+        which: What is limited, such as ``"tool_calls"``.
+        consumed: How much is done and spent.
+        reserved: How much more is promised to what is under way.
+        limit: How much is allowed.
+        agent: Whose limit it is.
+        final: Whether it would be passed even if all that is under way came to nothing.
+        remedy: What to do next.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        which: str,
+        consumed: Decimal | float,
+        reserved: Decimal | float,
+        limit: Decimal | float,
+        agent: str,
+        final: bool = True,
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.which = which
+        self.consumed = consumed
+        self.reserved = reserved
+        self.limit = limit
+        self.agent = agent
+        self.final = final
+
+
+class NothingChangedError(TercetError):
+    """For tools to raise: what the call was to change was not changed, and it may safely be made again.
+
+    Any other exception out of a tool that changes something leaves in doubt whether it did.
+
+    Args:
+        message: Why not, for the model.
+        retryable: Whether the same call may succeed later.
+        remedy: What to do next.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retryable = retryable
 
 
 class VectorError(TercetError):

@@ -467,7 +467,8 @@ class ErasureReceipt:
     removed: Mapping[str, int] = field(default_factory=dict)
     """How many of what: ``documents``, ``chunks``, ``pages`` (of mirrored sites), ``working`` (documents),
     ``versions`` and ``requests`` of those, ``episodes`` (as named), ``repetitions`` and ``derived`` (episodes that went
-    with them), ``vectors``, ``names`` (of entities) and ``scopes`` that nothing else uses."""
+    with them), ``vectors``, ``runs`` of agents with ``run_events`` and ``run_texts``, ``effects`` and ``approvals``,
+    whose rows stay empty, ``names`` (of entities) and ``scopes`` that nothing else uses."""
     derived: tuple[str, ...] = ()
     """Ids of the records that were made from forgotten ones and went with them."""
     rebuilt: tuple[str, ...] = ()

@@ -41,6 +41,7 @@ def loaded_by(code: str) -> str:
     ],
 )
 def test_light_names_load_no_heavy_library(code: str) -> None:
+    """Part of S1.53: the core imports none of the parts that can be exchanged."""
     assert loaded_by(code) == ""
 
 

@@ -49,7 +49,21 @@ def _root(
 
 
 def _register() -> None:
-    from tercet.cli import archive, ask, evals, forget, ingest, maintain, memory, search, worker
+    from tercet.cli import (
+        approvals,
+        archive,
+        ask,
+        effects,
+        evals,
+        forget,
+        ingest,
+        maintain,
+        memory,
+        replay,
+        runs,
+        search,
+        worker,
+    )
 
     for command in (
         ingest.ingest,
@@ -66,6 +80,10 @@ def _register() -> None:
     ):
         app.command()(command)
     app.add_typer(memory.memory_app, name="memory")
+    runs.runs_app.command()(replay.replay)
+    app.add_typer(runs.runs_app, name="runs")
+    app.add_typer(approvals.approvals_app, name="approvals")
+    app.add_typer(effects.effects_app, name="effects")
     app.add_typer(evals.eval_app, name="eval")
 
 

@@ -47,6 +47,11 @@ NOUNS = {
     "versions": ("version of those", "versions of those"),
     "requests": ("change request", ""),
     "vectors": ("vector", ""),
+    "runs": ("run of an agent", "runs of agents"),
+    "run_events": ("event of those", "events of those"),
+    "run_texts": ("text of those", "texts of those"),
+    "effects": ("effect", ""),
+    "approvals": ("approval", ""),
     "names": ("name that nothing else mentions", "names that nothing else mentions"),
     "scopes": ("scope that is empty now", "scopes that are empty now"),
 }

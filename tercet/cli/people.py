@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tercet.cli.output import counted, printable
+from tercet.cli.output import print_table, printable
 from tercet.memory.episodes.records import Doubt, State
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def print_scopes(found: Sequence[PeopleStatus]) -> None:
         )
         for one in found
     ]
-    _print_table(("tenant", "user", "agent", "session", "working", "episodes"), rows)
+    print_table(("tenant", "user", "agent", "session", "working", "episodes"), rows)
 
 
 def print_documents(documents: Sequence[WorkingDocument[Any]]) -> None:
@@ -84,7 +83,7 @@ def print_documents(documents: Sequence[WorkingDocument[Any]]) -> None:
         (one.key, str(one.scope), one.schema, one.version, one.updated_by, f"{one.updated_at:%Y-%m-%d %H:%M}")
         for one in documents
     ]
-    _print_table(("working document", "of", "schema", "version", "written by", "at (UTC)"), rows)
+    print_table(("working document", "of", "schema", "version", "written by", "at (UTC)"), rows)
 
 
 def print_timeline(found: Sequence[Episode]) -> None:
@@ -97,7 +96,7 @@ def print_timeline(found: Sequence[Episode]) -> None:
         when = f"{one.occurred_at:%Y-%m-%d %H:%M}" if one.occurred_at else "unknown"
         state = "" if one.state == State.LIVE else f" [{State(one.state).name.lower()}]"
         rows.append((when, one.kind, one.actor, f"{one.dated_text}{state}", one.id))
-    _print_table(("happened (UTC)", "kind", "actor", "text", "id"), rows)
+    print_table(("happened (UTC)", "kind", "actor", "text", "id"), rows)
 
 
 def print_episode(episode: Episode, entries: Iterable[HistoryEntry]) -> None:
@@ -114,22 +113,3 @@ def print_episode(episode: Episode, entries: Iterable[HistoryEntry]) -> None:
         why = f": {entry.reason}" if entry.reason else ""
         number = f"{entry.id}. " if entry.id else ""
         typer.echo(printable(f"  {number}{entry.kind}{by}, {entry.at:%Y-%m-%d %H:%M} {entry.actor}{undone}{why}"))
-
-
-def _print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on a terminal; elsewhere lines of cells between tabs, which other programs can cut."""
-    cells = [[printable(str(cell)).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
-    if not sys.stdout.isatty():
-        for row in (names, *cells):
-            typer.echo("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, caption=counted(len(rows), "row"))
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))  # texts are data: no markup
-    Console().print(table)

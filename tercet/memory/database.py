@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from tercet.errors import (
     MemoryNotFoundError,
     StoreError,
 )
-from tercet.memory.connections import BUSY_SECONDS, DATABASE_FILE, connect, translate
+from tercet.memory.connections import BUSY_SECONDS, DATABASE_FILE, connect, meaning, translate
 from tercet.memory.schema import (
     FORMAT_VERSION,
     attributes,
@@ -217,11 +218,18 @@ class Database:
             try:
                 with self.engine.connect() as connection:
                     if self.dialect == "sqlite":
-                        connection.exec_driver_sql("BEGIN IMMEDIATE")
+                        self._begin_immediate(connection)
                     yield connection
                     connection.commit()
             finally:
                 self._writers.discard(thread)
+
+    def _begin_immediate(self, connection: Connection) -> None:
+        connection.begin()  # for SQLAlchemy, which sends nothing; the rest not through it, for the reason given above
+        try:
+            connection.connection.driver_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]  # it is open
+        except sqlite3.Error as error:
+            raise meaning(error, self.name) or error from error
 
     @contextmanager
     def exclusive(self, name: str, *, wait: bool = False) -> Iterator[bool]:

@@ -9,6 +9,9 @@ from sqlalchemy import delete, func, select
 
 from tercet.errors import InputError
 from tercet.memory.episodes.erasing import choose
+from tercet.memory.journal.checks import microseconds
+from tercet.memory.journal.erasing import count as count_of_journal
+from tercet.memory.journal.erasing import of_scopes
 from tercet.memory.mirrors import pages_of
 from tercet.memory.points import batches
 from tercet.memory.schema import (
@@ -18,6 +21,7 @@ from tercet.memory.schema import (
     episodes,
     meta,
     roots,
+    runs,
     versions,
     working_changes,
     working_documents,
@@ -30,6 +34,7 @@ from tercet.records import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
@@ -53,6 +58,11 @@ class Erasure:
     corpora: list[int] = field(default_factory=list)
     episodes: list[int] = field(default_factory=list)
     working: list[int] = field(default_factory=list)
+    runs: list[int] = field(default_factory=list)
+    effects: list[int] = field(default_factory=list)
+    approvals: list[int] = field(default_factory=list)
+    at: int = 0
+    """Microseconds since the epoch, for what stays of the journal."""
     retired: bool = False
     """Whether version numbers of working documents deleted earlier went."""
     removed: dict[str, int] = field(default_factory=dict)
@@ -61,12 +71,13 @@ class Erasure:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.documents or self.episodes or self.working or self.retired)
+        return not (self.total or self.retired)
 
     @property
     def total(self) -> int:
         """Rows to remove, for progress."""
-        return len(self.documents) + len(self.episodes) + len(self.working)
+        kinds = (self.documents, self.episodes, self.working, self.runs, self.effects, self.approvals)
+        return sum(map(len, kinds))
 
     def save(self, database: Database, connection: Connection | None = None) -> None:
         """Note it, so that it is finished whatever happens to this process."""
@@ -135,6 +146,31 @@ def choose_working(
     erasure.retired = _retired(connection, places, keys) is not None
 
 
+def choose_runs(
+    connection: Connection,
+    erasure: Erasure,
+    places: Sequence[int],
+    ids: Collection[str] | None,
+    before: datetime | None = None,
+) -> None:
+    """Add what the journal has of the scopes: all of it, or runs with what they did.
+
+    Args:
+        connection: A transaction.
+        erasure: What is being chosen.
+        places: Ids of the scopes.
+        ids: Only these runs.
+        before: Only runs that did not change since.
+
+    Raises:
+        InputError: A run with one of the ids is not in the scopes, or was erased before.
+    """
+    limit = None if before is None else microseconds(before)
+    chosen = of_scopes(connection, places, ids=ids, before=limit)
+    erasure.runs, erasure.effects, erasure.approvals = chosen
+    erasure.removed |= count_of_journal(connection, chosen)
+
+
 def _retired(connection: Connection, places: Sequence[int], keys: Collection[str] | None) -> int | None:
     for some in batches(places):
         query = select(working_retired.c.scope_id).where(_retired_of(some, keys)).limit(1)
@@ -196,7 +232,8 @@ def what_stays(connection: Connection, scope: Scope | AnyScope, *, with_document
         wider = Scope.any(tenant=scope.tenant, user=scope.user, agent=scope.agent, session=scope.session)
         narrower = sorted(set(visible_scopes(connection, wider)) - set(own_scopes(connection, scope)))
         stay = _count(connection, episodes, episodes.c.scope_id, narrower)
-        stay += _count(connection, working_documents, working_documents.c.scope_id, narrower)
+        for table in (working_documents, runs):
+            stay += _count(connection, table, table.c.scope_id, narrower)
         if stay:
             said.append(f"{stay:,} records of narrower scopes stay; Scope.any(…) reaches them too")
     if scope.tenant and not with_documents:

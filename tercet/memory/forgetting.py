@@ -27,6 +27,8 @@ from tercet.memory.compaction import Obstacle
 from tercet.memory.episodes import erasing
 from tercet.memory.episodes.reading import load
 from tercet.memory.health import bytes_on_disk
+from tercet.memory.journal import erasing as journal_erasing
+from tercet.memory.journal.checks import microseconds
 from tercet.memory.mirrors import pages_of, remove_pages
 from tercet.memory.points import BATCH, batches
 from tercet.memory.schema import episodes, schema
@@ -36,6 +38,7 @@ from tercet.records import ErasureReceipt, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -71,6 +74,8 @@ class Forgetting:
         scope: Scope | AnyScope | None,
         episodes: Sequence[str],
         working: Sequence[str],
+        runs: Sequence[str],
+        runs_before: datetime | None,
         documents: DocumentFilter | None,
         summarize: Summarize | None,
         dry_run: bool,
@@ -80,7 +85,8 @@ class Forgetting:
         started = time.monotonic()
         if scope is None and documents is None:
             raise InputError("forget was not told what.", remedy="Give scope=, or documents=, or both.")
-        if scope is None and (episodes or working):
+        some = bool(episodes or working or runs or runs_before)
+        if scope is None and some:
             raise InputError(
                 "Records were named without their scope; nothing was forgotten.",
                 remedy="Give scope=, the record's own, or Scope.any() for any.",
@@ -90,7 +96,7 @@ class Forgetting:
             if not dry_run:
                 self._resume(progress)  # what an earlier one left; its counts are its own
             before = self._bytes()
-            plan, receipt, places = self._plan(scope, episodes, working, documents)
+            plan, receipt, places = self._plan(scope, episodes, working, documents, runs=runs, runs_before=runs_before)
             if dry_run:
                 return replace(receipt, seconds=time.monotonic() - started, bytes_before=before, bytes_after=before)
             if plan.empty:
@@ -100,8 +106,7 @@ class Forgetting:
                 with self._database.write() as connection:
                     plan.save(self._database, connection)
                     if places:
-                        every = not (episodes or working)
-                        erasure.remove_retired(connection, places, None if every else working)
+                        erasure.remove_retired(connection, places, working if some else None)
                 self._remove_rows(plan, progress)
                 notes = self._rebuild(plan, summaries, summarize) if summarize else []
                 obstacle = self._go_on(plan, progress)
@@ -139,8 +144,11 @@ class Forgetting:
         ids: Sequence[str],
         working: Sequence[str],
         documents: DocumentFilter | None,
+        *,
+        runs: Sequence[str],
+        runs_before: datetime | None,
     ) -> tuple[Erasure, ErasureReceipt, list[int]]:
-        plan = erasure.Erasure()
+        plan = erasure.Erasure(at=microseconds(self._memory.clock()))
         notes, derived, places = list[str](), list[str](), list[int]()
         chosen = []
         if documents is not None:  # with a tenant the filter sees shared documents too, which are not the tenant's
@@ -148,13 +156,15 @@ class Forgetting:
             chosen = [one.id for one in self._memory.semantic.documents(documents) if one.tenant == owner]
         with self._database.read() as connection:
             if scope is not None:
-                every = not (ids or working)
+                every = not (ids or working or runs or runs_before)
                 places = erasure.places_of(connection, scope)
                 if every or ids:
                     rows = erasure.choose_episodes(connection, plan, places, None if every else ids)
                     derived = _ids_of(connection, rows)
                 if every or working:
                     erasure.choose_working(connection, plan, places, None if every else working)
+                if every or runs or runs_before:
+                    erasure.choose_runs(connection, plan, places, runs or None, runs_before)
                 if every:
                     notes = erasure.what_stays(connection, scope, with_documents=documents is not None)
             if documents is not None:
@@ -200,6 +210,7 @@ class Forgetting:
             report(len(some))
         self._remove_episodes(plan, report)
         self._remove_documents(plan, report)
+        self._erase_runs(plan, report)
         with self._database.write() as connection:
             names = erasing.remove_unused_names(self._database, connection)
             unused = remove_unused_scopes(connection)
@@ -232,6 +243,16 @@ class Forgetting:
             report(len(some))
         for corpus_id in plan.corpora:
             self._memory.semantic.finish(corpus_id)
+
+    def _erase_runs(self, plan: Erasure, report: Callable[[int], None]) -> None:
+        """Rows of the journal stay, without what they said."""
+        for kind, rows in (("runs", plan.runs), ("effects", plan.effects), ("approvals", plan.approvals)):
+            for some in batches(rows):
+                chosen = journal_erasing.Chosen([], [], [])._replace(**{kind: list(some)})
+                with self._database.write() as connection:
+                    journal_erasing.erase(connection, chosen, plan.at)
+                report(len(some))
+        self._memory.journal.drop_texts()
 
     def _rebuild(self, plan: Erasure, summaries: Sequence[Episode], summarize: Summarize) -> list[str]:
         """Write summaries again from the sources that are left; returns what went wrong, for the receipt."""

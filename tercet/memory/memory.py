@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tercet.memory.exporting import ExportReport
     from tercet.memory.forgetting import Forgetting
     from tercet.memory.importing import ImportReport
+    from tercet.memory.journal.sql import SqlJournal
     from tercet.memory.ledger import Ledger
     from tercet.memory.lock import FolderLock
     from tercet.memory.semantic import SemanticMemory
@@ -200,10 +202,17 @@ class Memory:
             >>> with Memory.open("my-memory") as memory:  # doctest: +SKIP
             ...     memory.knows(Scope(tenant="acme", agent="planner"))
         """
-        from tercet.memory.scopes import visible_scopes
+        from tercet.memory.scopes import remembered
 
         with self.database.read() as connection:
-            return bool(visible_scopes(connection, Scope.any(tenant=scope.tenant, agent=scope.agent)))
+            return remembered(connection, Scope.any(tenant=scope.tenant, agent=scope.agent))
+
+    @cached_property
+    def journal(self) -> SqlJournal:
+        """What runs of agents did, their effects and approvals; in SQL only, like working memory."""
+        from tercet.memory.journal.sql import SqlJournal  # it compiles its statements, which most commands never use
+
+        return SqlJournal(self.database, clock=self.clock)
 
     # -- the embedder ------------------------------------------------------------------------------------------------
 
@@ -239,6 +248,8 @@ class Memory:
         scope: Scope | AnyScope | None = None,
         episodes: Sequence[str] = (),
         working: Sequence[str] = (),
+        runs: Sequence[str] = (),
+        runs_before: datetime | None = None,
         documents: DocumentFilter | None = None,
         summarize: Summarize | None = None,
         dry_run: bool = False,
@@ -247,14 +258,17 @@ class Memory:
         """Erase records from everywhere in this memory: rows, vectors, words, versions, caches, mirrored pages, logs.
 
         An episode takes with it the records it was merged with, which hold the same text, and all that was derived
-        from it, in whatever scope. The cost does not depend on how little is forgotten: the vector index is made anew
+        from it, in whatever scope. Runs, effects and approvals of the journal stay as empty rows, which prove that they
+        were and no more. The cost does not depend on how little is forgotten: the vector index is made anew
         from the database, and the database file is written anew.
 
         Args:
             scope: Whose records. A ``Scope``: of exactly this scope; ``Scope.any(…)``: of every scope that has these
-                fields. Without ``episodes`` and ``working`` all of them go.
+                fields. Without ``episodes``, ``working``, ``runs`` and ``runs_before`` all of them go.
             episodes: Only these, by id.
             working: Only the working documents under these keys.
+            runs: Only what these runs said and did, by id.
+            runs_before: Only what runs said and did that did not change since; with ``runs``, of those.
             documents: Documents of semantic memory; with a tenant those of the tenant, else those of nobody.
             summarize: Writes the summaries that were derived from forgotten episodes again, from what is left of their
                 sources; without it they are removed.
@@ -277,6 +291,8 @@ class Memory:
             scope=scope,
             episodes=episodes,
             working=working,
+            runs=runs,
+            runs_before=runs_before,
             documents=documents,
             summarize=summarize,
             dry_run=dry_run,

@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, bindparam, delete, or_, select, true
 
 from tercet.memory.points import batches
-from tercet.memory.schema import episode_scopes, episodes, scopes, working_documents, working_retired
+from tercet.memory.schema import (
+    approvals,
+    effects,
+    episode_scopes,
+    episodes,
+    runs,
+    scopes,
+    working_documents,
+    working_retired,
+)
 from tercet.records import AnyScope, Scope
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Table
 
     from tercet.memory.database import Database
 
 FIELDS = tuple(part.name for part in fields(Scope))
+_REMEMBERED = (episodes, episode_scopes, working_documents, working_retired)
+_JOURNAL = (runs, effects, approvals)
 _VISIBLE = (
     select(scopes.c.id)
     .where(*(or_(scopes.c[name] == "", scopes.c[name] == bindparam(name)) for name in FIELDS))
@@ -72,12 +83,20 @@ def own_scopes(connection: Connection, owner: Scope | AnyScope) -> list[int]:
     return list(connection.execute(select(scopes.c.id).where(owned_by(owner)).order_by(scopes.c.id)).scalars())
 
 
+def remembered(connection: Connection, reader: AnyScope) -> bool:
+    """Whether anything was ever remembered in a scope that a reader sees; that an agent ran in it is not that."""
+    # A scope outlives what was deleted in it. Without the second condition a first run would make it look remembered.
+    ever = or_(*_used_by(*_REMEMBERED), ~or_(*_used_by(*_JOURNAL)))
+    return connection.execute(select(scopes.c.id).where(seen_by(reader), ever).limit(1)).first() is not None
+
+
+def _used_by(*tables: Table) -> list[ColumnElement[bool]]:
+    return [select(table.c.scope_id).where(table.c.scope_id == scopes.c.id).exists() for table in tables]
+
+
 def remove_unused_scopes(connection: Connection) -> int:
     """Forget scopes that no record belongs to any longer: they name people; returns how many."""
-    used = [
-        select(table.c.scope_id).where(table.c.scope_id == scopes.c.id).exists()
-        for table in (episodes, episode_scopes, working_documents, working_retired)
-    ]
+    used = _used_by(*_REMEMBERED, *_JOURNAL)
     unused = select(scopes.c.id).where(~or_(*used))
     # A writer who has looked a scope up keeps it locked; one that comes later makes it anew.
     found = list(connection.execute(unused.with_for_update(skip_locked=True)).scalars())

@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,7 +182,8 @@ def _cached(repository: str) -> ModelFolder | None:
 
 def _installed(repository: str) -> ModelFolder | None:
     package, pinned = _PACKAGES.get(repository, ("", ""))
-    found = find_spec(package) if package else None
+    # Not importlib.util.find_spec: once anything has imported the package, that answers with what was imported then.
+    found = PathFinder.find_spec(package) if package else None
     if found is None or found.origin is None:
         return None
     folder = Path(found.origin).parent / "model"

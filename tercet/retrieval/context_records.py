@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime  # noqa: TC003 - pydantic reads the types here and below
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from tercet.records import Citation, Provenance
+from tercet.records import Citation, Provenance  # noqa: TC001
 
 Store = Literal["working", "episodic", "semantic"]
 STORES: tuple[Store, ...] = ("working", "episodic", "semantic")

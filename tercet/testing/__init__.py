@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tercet.testing.chat_conformance import ChatModelConformance
     from tercet.testing.chat_models import BrokenStream, FunctionModel, ScriptedModel, answer
     from tercet.testing.embedder import HashEmbedder
+    from tercet.testing.journal_conformance import JournalConformance
     from tercet.testing.vector_conformance import VectorIndexConformance
 
 _HOME = {
@@ -20,6 +21,7 @@ _HOME = {
     "Failure": "tercet.testing.anthropic_replies",
     "FunctionModel": "tercet.testing.chat_models",
     "HashEmbedder": "tercet.testing.embedder",
+    "JournalConformance": "tercet.testing.journal_conformance",  # needs pytest
     "Raw": "tercet.testing.anthropic_replies",
     "Reply": "tercet.testing.anthropic_replies",
     "ScriptedModel": "tercet.testing.chat_models",
@@ -37,6 +39,7 @@ __all__ = [
     "Failure",
     "FunctionModel",
     "HashEmbedder",
+    "JournalConformance",
     "Raw",
     "Reply",
     "ScriptedModel",

@@ -1,3 +1,5 @@
+"""An agent that answers from memory, offline and by quoting: S1.55, and the shape users see."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tercet import Agent, Document, Memory, Scope, ingest
+from tercet import Agent, Answer, Document, Impossible, Memory, Scope, ingest
 from tercet.errors import ConfigurationError, InputError
+from tercet.models.extractive_chat import ExtractiveModel
 from tercet.testing import HashEmbedder
 
 KEYS = "Keys expire after ninety days. Rotate a key with the rotate command. Old keys stop working at once."
@@ -27,12 +30,17 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
 def test_an_answer_quotes_word_for_word_and_cites_the_exact_span(memory: Memory) -> None:
     answer = Agent("support", memory=memory).run_sync("How do I rotate a key?", scope=Scope())
 
+    assert isinstance(answer, Answer)
     assert "Rotate a key with the rotate command." in [quote.text for quote in answer.quotes]
-    assert answer.found
     texts = {"keys": KEYS, "queues": QUEUES}
     for quote in answer.quotes:
+        assert quote.citation is not None
         assert texts[quote.citation.uri][quote.citation.start : quote.citation.end] == quote.text
+        assert f"{quote.text} [{quote.source_id}]" in answer.text
     assert answer.text.count("\n") == len(answer.citations) - 1
+    assert answer.steps == 1
+    assert answer.usage.total_tokens == 0
+    assert 0 < answer.confidence <= 1
 
 
 def test_what_happened_is_quoted_too_and_has_no_document(memory: Memory) -> None:
@@ -40,33 +48,32 @@ def test_what_happened_is_quoted_too_and_has_no_document(memory: Memory) -> None
     memory.episodic.record("The broker lost message 4711 again.", scope=ada, actor="ada")
     answer = Agent("support", memory=memory).run_sync("Which message did the broker lose?", scope=ada)
 
-    (quote,) = [one for one in answer.quotes if one.provenance.store == "episodic"]
+    assert isinstance(answer, Answer)
+    (quote,) = [one for one in answer.quotes if one.provenance and one.provenance.store == "episodic"]
     assert quote.citation is None
-    assert quote.source.startswith("episodic ")
+    assert quote.source.startswith("episodic:")
     assert "The broker lost message 4711 again. [" in answer.text
     others = Agent("support", memory=memory).run_sync("Which message did the broker lose?", scope=Scope(user="bob"))
+    assert others.context is not None
     assert "4711" not in others.context.text
 
 
-def test_a_question_of_which_little_is_in_the_documents_gets_no_quote(memory: Memory) -> None:
-    answer = Agent("support", memory=memory).run_sync("Which volcano on Iceland has a key?", scope=Scope())
-    assert not answer.found
-    assert answer.context.items
+@pytest.mark.parametrize("question", ["Which volcano on Iceland has a key?", "zebra xylophone"])
+def test_a_question_of_which_little_is_known_is_impossible_and_not_guessed(memory: Memory, question: str) -> None:
+    """S2.11."""
+    end = Agent("support", memory=memory).run_sync(question, scope=Scope())
 
-
-def test_a_question_about_nothing_in_the_documents_gets_no_quote(memory: Memory) -> None:
-    answer = Agent("support", memory=memory).run_sync("zebra xylophone", scope=Scope())
-
-    assert not answer.found
-    assert answer.text == ""
+    assert isinstance(end, Impossible)
+    assert "Nothing relevant was found" in end.text
 
 
 def test_only_the_scopes_tenant_sees_its_documents(memory: Memory) -> None:
     agent = Agent("support", memory=memory)
 
     def sources(scope: Scope) -> set[str]:
-        answer = agent.run_sync("rotate key by hand", scope=scope)
-        return {item.citation.uri for item in answer.context.items if item.citation}
+        end = agent.run_sync("rotate key by hand", scope=scope)
+        assert end.context is not None
+        return {item.citation.uri for item in end.context.items if item.citation}
 
     assert "acme" in sources(Scope(tenant="acme"))
     assert "acme" not in sources(Scope(tenant="other"))
@@ -74,18 +81,31 @@ def test_only_the_scopes_tenant_sees_its_documents(memory: Memory) -> None:
 
 
 def test_run_works_inside_an_event_loop_and_so_does_run_sync(memory: Memory) -> None:
-    agent = Agent("support", memory=memory, quotes=1)
+    agent = Agent("support", memory=memory, model=ExtractiveModel(quotes=1))
 
     async def both() -> tuple[str, str]:
         awaited = await agent.run("queue order", scope=Scope())
         return awaited.text, agent.run_sync("queue order", scope=Scope()).text
 
     first, second = asyncio.run(both())
-    assert first == second == "A queue keeps messages in order. [1]"
+    assert first == second
+    assert first.startswith("A queue keeps messages in order. [")
+
+
+def test_the_model_comes_from_the_environment_and_never_from_a_key(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "not-a-key")
+    assert Agent("support", memory=memory).model.name == "extractive"
+    monkeypatch.setenv("TERCET_MODEL", "claude-sonnet-5-5")
+    assert Agent("support", memory=memory).model.name == "anthropic:claude-sonnet-5-5"
+    assert Agent("support", memory=memory, model="extractive").model.name == "extractive"
 
 
 def test_bad_input_is_refused(memory: Memory) -> None:
     with pytest.raises(InputError, match="empty"):
         Agent("support", memory=memory).run_sync("  ", scope=Scope())
-    with pytest.raises(ConfigurationError, match="'support' may give 0 quotes"):
-        Agent("support", memory=memory, quotes=0)
+    with pytest.raises(InputError, match="no task for agent 'support'"):
+        Agent("support", memory=memory).run_sync(5, scope=Scope())
+    with pytest.raises(ConfigurationError, match="there is no chat model"):
+        Agent("support", memory=memory, model="gpt-nothing")

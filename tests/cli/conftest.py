@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tercet import Memory, Scope
 from tercet.cli import main
+from tests.cli.journals import fill
 
 
 class Outcome(NamedTuple):
@@ -91,4 +92,11 @@ def people(run: Run, tmp_path: Path) -> Run:
         memory.episodic.record("Eve knows yesterday's secret", scope=eve, actor="eve", metadata={"n": 1})
         for scope in (ada, eve):
             memory.working.create(Plan(goal=f"aim of {scope.user}"), key="plan", scope=scope, actor="planner")
+    return run
+
+
+@pytest.fixture
+def journalled(run: Run, tmp_path: Path) -> Run:
+    """``run``, beside a memory whose journal has runs, approvals and effects, in ``.tercet``."""
+    fill(tmp_path / ".tercet")
     return run

@@ -1,4 +1,4 @@
-"""The chat model contract, on every model that can be told what to answer."""
+"""The chat model contract, on every model that can be told what to answer (part of S1.53 and part of S1.54)."""
 
 from __future__ import annotations
 

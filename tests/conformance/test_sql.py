@@ -1,4 +1,4 @@
-"""The SQL layer means the same on SQLite and on PostgreSQL."""
+"""The SQL layer means the same on SQLite and on PostgreSQL (part of S1.54)."""
 
 from __future__ import annotations
 

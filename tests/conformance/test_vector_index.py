@@ -1,4 +1,4 @@
-"""The vector index contract, on every engine that this machine can run."""
+"""The vector index contract, on every engine that this machine can run (part of S1.53 and part of S1.54)."""
 
 from __future__ import annotations
 

@@ -227,6 +227,7 @@ def test_six_budgets_are_measured_by_default() -> None:
 
 
 def test_evidence_that_compression_drops_is_told_from_evidence_that_was_not_found() -> None:
+    """Part of S2.64: what pruning itself costs is measured apart from what search missed."""
     tight = replace(WORDS, budgets=(5,), context=ContextConfig(budget=5))
     few = replace(WORDS, budgets=(), context=ContextConfig(semantic_candidates=1))
     dataset = span_set()
@@ -353,6 +354,7 @@ def test_a_turn_without_words_is_a_loss_of_writing() -> None:
 
 
 def test_contexts_of_conversations_keep_evidence_by_budget() -> None:
+    """Part of S2.64: how much of the evidence is left at each share of the tokens."""
     run = run_eval(conversation_set(), replace(WORDS, budgets=(1, 400)))
 
     assert run.measures["kept@1"].mean == 0.0

@@ -28,6 +28,7 @@ def task() -> Task:
 
 
 def test_every_configuration_has_a_run_folder_and_the_sweep_a_summary(tmp_path: Path) -> None:
+    """S1.33: the harness shows what each exchange of a part does to nDCG and recall."""
     found = sweep(task(), GRID, out=tmp_path / "sweep")
 
     assert [one.variant.name for one in found.points] == [one.name for one in GRID]

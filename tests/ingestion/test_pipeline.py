@@ -227,6 +227,7 @@ class Lines:
 
 
 def test_a_chunker_of_the_callers_cuts_files(memory, write):
+    """Part of S1.33: chunking can be exchanged."""
     report = run(write({"a.txt": "one\ntwo\n"}), memory, chunker=Lines())
     assert report.chunks == 2
     assert texts(memory, "two") == ["two"]

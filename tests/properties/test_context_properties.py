@@ -104,6 +104,7 @@ shares = st.sampled_from([(0.2, 0.3, 0.5), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 
 def test_a_context_never_has_more_tokens_than_its_budget_and_the_report_adds_up(
     memory: Memory, data: st.DataObject
 ) -> None:
+    """Part of S1.09: the contexts of all stores, by any counter; what else a request holds is not in them."""
     working, episodic, semantic = data.draw(shares)
     config = ContextConfig(
         working_share=working, episodic_share=episodic, semantic_share=semantic, expand=data.draw(st.booleans())

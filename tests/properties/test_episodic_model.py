@@ -1,4 +1,6 @@
-"""Random histories of episodic memory against a plain model, and the same records in any order (S1.26, S1.35).
+"""Random histories of episodic memory against a plain model, and the same records in any order.
+
+Part of S1.26 and part of S1.35.
 
 The model states the rules once more, pair by pair and without any index or cache, so that both can only agree when the
 cached states equal what the whole history says.

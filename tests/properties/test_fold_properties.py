@@ -1,4 +1,4 @@
-"""What became of episodes does not depend on the order in which anything was stored (S1.26).
+"""What became of episodes does not depend on the order in which anything was stored (part of S1.26).
 
 Numbers of rows and of events are given by arrival, so other numbers are another arrival. Left out are the events that
 are about others before them, which no arrival can change: an undoing, and which of pinning and unpinning was the last.

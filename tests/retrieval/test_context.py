@@ -168,6 +168,7 @@ def test_the_report_accounts_for_every_candidate_and_token(memory: Memory) -> No
 
 
 def test_what_is_said_twice_is_shown_once_and_the_report_says_why(memory: Memory) -> None:
+    """Part of S2.19, part of S2.60: a fact is at most once in a prompt."""
     said = "Rotate a key with the rotate command every ninety days."
     memory.episodic.record(said, scope=ADA, actor="ada", occurred_at=NOW)
     context = ContextBuilder(memory).build(QUESTION, scope=ADA)
@@ -177,7 +178,7 @@ def test_what_is_said_twice_is_shown_once_and_the_report_says_why(memory: Memory
 
 
 def test_what_is_still_in_the_window_is_not_repeated(memory: Memory) -> None:
-    """S2.19: an agent that has it is not given it again."""
+    """Part of S2.19: an agent that has it is not given it again."""
     builder = ContextBuilder(memory)
     first = builder.build(QUESTION, scope=ADA)
     seen = [item.id for item in first.items]
@@ -215,7 +216,7 @@ def test_an_agent_gets_little_fresh_and_relevant_context(memory: Memory) -> None
 
 
 def test_an_unknown_agent_gets_nothing(memory: Memory) -> None:
-    """S2.20."""
+    """Part of S2.20: there is nothing to say to somebody unheard of."""
     context = ContextBuilder(memory).build(QUESTION, scope=ADA, agent="nobody")
     assert (context.text, context.items, context.tokens) == ("", (), 0)
 
@@ -257,6 +258,7 @@ def test_a_section_can_stand_for_its_chunks(memory: Memory) -> None:
 
 
 def test_the_same_memory_question_and_time_give_the_same_bytes(memory: Memory) -> None:
+    """Part of S2.20: deterministic."""
     first, second = (ContextBuilder(memory).build(QUESTION, scope=ADA) for _ in range(2))
     assert first == second
 

@@ -1,4 +1,4 @@
-"""Search in episodic memory over the real engine with the hash embedder. Requirements S1.27, S1.30, S1.35."""
+"""Search in episodic memory over the real engine with the hash embedder."""
 
 from __future__ import annotations
 
@@ -94,6 +94,7 @@ def test_identifiers_are_found_whatever_the_embedder_says(tmp_path: Path) -> Non
 
 
 def test_each_leg_alone_can_bring_a_record_in(memory: Memory) -> None:
+    """Part of S1.31: words and vectors are both searched in the index."""
     event(memory, "The heater was repaired")
     words = search(memory, "heaters", config=EpisodicConfig(dense_weight=0))
     meaning = search(memory, "heater", config=EpisodicConfig(lexical_weight=0))
@@ -140,6 +141,8 @@ def test_who_is_named_is_who_spoke(memory: Memory) -> None:
 
 
 def test_superseded_retracted_and_expired_records_never_take_a_slot(memory: Memory) -> None:
+    """S1.35: nor come they in as the neighbours of a hit."""
+
     def fact(text: str, days: float, **fields) -> str:
         return event(memory, text, days, kind="fact", **fields)
 
@@ -194,6 +197,7 @@ def test_nothing_relevant_is_said(memory: Memory) -> None:
 
 
 def test_no_reader_sees_another_scope(memory: Memory) -> None:
+    """Part of S1.31: the index filters by scope."""
     scopes = [Scope(tenant=f"t{n}", user=user) for n in range(5) for user in ("ada", "bob")]
     for number, scope in enumerate(scopes):
         talk(memory, ("Eve", f"secret plan {number}"), ("Mallory", f"answer {number}"), scope=scope)
@@ -235,6 +239,7 @@ def test_parts_recombine_to_the_score(memory: Memory) -> None:
 
 
 def test_recency_importance_and_outcome_decide_between_equals(memory: Memory) -> None:
+    """Part of S1.35: episodes are ranked in their own way."""
     same = {"config": EpisodicConfig(context=0)}
     old, new = event(memory, "coffee with Bo", 60), event(memory, "coffee with Bo", 1)
     assert [hit.episode.id for hit in search(memory, "coffee", **same)] == [new, old]

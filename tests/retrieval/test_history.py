@@ -29,6 +29,7 @@ def compress(*texts: str, budget: int = 200, question: str | None = None) -> Com
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("seed", range(4))
 def test_planted_facts_and_decisions_survive_300_of_5000_tokens(style: str, seed: int) -> None:
+    """S2.43: reasoning goes, facts and decisions stay word for word, each with the turn that it is from."""
     turns, planted = conversation(style, seed)
     assert Quarters().count("\n".join(turn.text for turn in turns)) >= 5_000
     result = compress_history(turns, 300, Quarters())
@@ -41,6 +42,7 @@ def test_planted_facts_and_decisions_survive_300_of_5000_tokens(style: str, seed
 
 
 def test_pinned_turns_stay_byte_for_byte_after_many_turns() -> None:
+    """Part of S1.06: what is pinned survives compaction."""
     constraint = "  Never deploy on Fridays.\n\tAsk  twice before deleting. "
     turns, _ = conversation("project", 9)
     result = compress_history([Utterance(id="c", text=constraint, pinned=True), *turns], 60, Quarters())

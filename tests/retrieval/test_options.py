@@ -126,6 +126,7 @@ def test_no_diversity_keeps_the_order() -> None:
 
 
 def test_a_reranker_orders_the_hits_and_its_scores_replace_theirs(memory: Memory, fill: Fill) -> None:
+    """Part of S1.33: what ranks can be exchanged."""
     fill(memory, [Document(uri=name, text=f"{name} keys") for name in ("alpha", "beta", "gamma")])
     reranker = LastWordFirst()
     result = SemanticRetriever(memory.semantic, reranker=reranker).search("alpha keys", explain=True)

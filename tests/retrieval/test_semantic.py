@@ -1,4 +1,4 @@
-"""Search over the real engine with the hash embedder. Requirements S1.32, S1.33, S1.35."""
+"""Search over the real engine with the hash embedder."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ POLICY = Document(
 
 
 def test_hits_come_best_first_with_text_citation_and_provenance(memory: Memory, fill: Fill) -> None:
+    """S1.32: a citation leads to the span of the source that says it."""
     fill(memory, [GUIDE, FRUIT, POLICY])
     result = SemanticRetriever(memory.semantic).search("rotate API keys")
 
@@ -160,6 +161,7 @@ def filtered(tmp_path_factory: pytest.TempPathFactory, fill: Fill) -> Iterator[M
 def test_only_and_all_documents_that_a_filter_allows_are_found(
     filtered: Memory, name: str, weights: tuple[float, float]
 ) -> None:
+    """S1.32: corpora apart, and documents only while they are in effect, whichever leg finds them."""
     where, expected = FILTERS[name]
     config = RetrievalConfig(lexical_weight=weights[0], dense_weight=weights[1])
 
@@ -215,6 +217,7 @@ def test_odd_queries_are_words_like_any_other(memory: Memory, fill: Fill, query:
 
 
 def test_hits_below_the_floor_are_dropped(memory: Memory, fill: Fill) -> None:
+    """S1.35: what is irrelevant is not returned."""
     fill(memory, [GUIDE, FRUIT, POLICY])
     everything = SemanticRetriever(memory.semantic).search("rotate keys", limit=50)
     floor = everything[2].score

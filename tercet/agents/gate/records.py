@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from tercet.agents.limits import Ledger
     from tercet.agents.gate.breaker import Breakers
     from tercet.agents.gate.loop import LoopDetector
     from tercet.agents.gate.rate import RateLimits
+    from tercet.agents.ledger import Ledger
     from tercet.agents.permissions import Permissions
     from tercet.agents.tools.records import Tool
     from tercet.agents.trust import Taint
@@ -47,6 +47,8 @@ class RunState:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     """Seconds, for rates, breakers and durations."""
+    root: str = ""
+    """Id of the first run of the tree; empty: this one."""
 
 
 Then = Callable[[Call], Awaitable[Outcome]]

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from tercet.models.chat_records import SourcePart  # noqa: TC001 - pydantic reads the types of outcomes
+from tercet.records import Citation, Finding, Trust  # noqa: TC001
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from tercet.models.chat_records import SourcePart, ToolDefinition
-    from tercet.records import Scope, Trust
+    from tercet.agents.ledger import Booking
+    from tercet.models.chat_records import ToolDefinition
+    from tercet.records import Scope
 
 Deps = TypeVar("Deps")
 
@@ -20,7 +24,8 @@ Effect = Literal["pure", "read", "write", "irreversible"]
 anything outside, and can be undone. ``irreversible`` cannot."""
 
 Amounts = Callable[[Mapping[str, Any]], Mapping[str, Decimal | int]]
-"""From the checked arguments: what the call is about, by measure: ``value``, ``rows``, ``targets``, or your own."""
+"""From the arguments, of the function's own types: what the call is about, by measure: ``value``, ``rows``,
+``targets``, or your own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,8 @@ class ToolContext(Generic[Deps]):
     idempotency_key: str
     """The same for every attempt at the same effect: hand it on to the service that the tool calls."""
     trust: Trust
-    """The least trust among what the arguments come from: what is written with them is trusted no more."""
+    """The least trust among what all arguments come from, content included: ``Taint.trust_of(…, with_content=True)``.
+    What is written with them is trusted no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,20 +54,22 @@ class ToolOutput:
     """Any JSON-able value: what the model is told."""
     sources: tuple[SourcePart, ...] = ()
     """Texts that the model may cite."""
+    citations: Mapping[str, Citation] = field(default_factory=dict)
+    """Where sources stand in documents, by their ids."""
     trust: Trust | None = None
     """Of this output; None: the tool's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tool(Generic[Deps]):
-    """A function that a model may ask for. Made by ``@tool``."""
+    """A function that a model may ask for. Made by ``@tool``. Equal only to itself."""
 
     definition: ToolDefinition
     """Name, description and JSON schema, as the model is told."""
     effect: Effect
     function: Callable[..., Any | Awaitable[Any]]
     arguments: TypeAdapter[Any]
-    """Checks the arguments, of which a model promises nothing."""
+    """Makes of a mapping one by the function's parameters, of their types; ``schema.bind`` and ``check`` use it."""
     takes_context: bool
     reads: tuple[str, ...] = ()
     """Data sources that it reads, such as ``"semantic:docs"`` or ``"crm"``."""
@@ -70,7 +78,7 @@ class Tool(Generic[Deps]):
     content: frozenset[str] = frozenset()
     """Parameters that only carry text and steer nothing, such as the body of a mail: they may be of low trust."""
     trust: Trust = "external"
-    """Of what it gives."""
+    """Of what it gives. What is only computed is trusted no more than what it is computed from, either."""
     amounts: Amounts | None = None
     timeout: float = 30.0
     """Seconds."""
@@ -91,6 +99,10 @@ class Tool(Generic[Deps]):
         """Whether it changes anything outside."""
         return self.effect in ("write", "irreversible")
 
+    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 -- as the function takes and gives
+        """Call the function itself, for tests: nothing is checked, asked or written down."""
+        return self.function(*arguments, **named)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
@@ -99,11 +111,15 @@ class Succeeded:
     value: Any
     """JSON."""
     sources: tuple[SourcePart, ...] = ()
+    citations: Mapping[str, Citation] = field(default_factory=dict)
+    """Where sources stand in documents, by their ids."""
     trust: Trust
     tool: str = ""
     """The fallback that ran instead; empty: the tool that was called."""
     repeated: bool = False
     """From the effect ledger: the effect had happened before and was not repeated."""
+    findings: tuple[Finding, ...] = ()
+    """What was taken out of the output, or made harmless in it."""
     kind: Literal["succeeded"] = "succeeded"
 
 
@@ -118,6 +134,8 @@ class Refused:
     remedy: str = ""
     final: bool = False
     """The run must end: a limit is reached, or a loop is to be looked at by a person."""
+    evidence: tuple[str, ...] = ()
+    """For the person: what was tried before, a line each."""
     kind: Literal["refused"] = "refused"
 
 
@@ -125,7 +143,9 @@ class Refused:
 class Failed:
     """It ran, or tried to, and gave no valid output."""
 
-    error: Literal["timeout", "exception", "invalid_output", "unavailable", "cancelled"]
+    error: Literal["timeout", "exception", "declined", "invalid_output", "unavailable", "cancelled"]
+    """``declined``: the tool says that it changed nothing (``NothingChangedError``). ``unavailable``: it was not
+    called, because it is out of order."""
     reason: str
     """For the model and the journal; what the tool said is data, shortened and cleaned."""
     retryable: bool = False
@@ -172,3 +192,5 @@ class Call:
     """The least trust among what the arguments that steer come from; set by the trust step."""
     notes: tuple[str, ...] = field(default=())
     """Reasons why a person should be asked, gathered by permission, thresholds and trust."""
+    booking: Booking | None = field(default=None, compare=False, repr=False)
+    """Of one tool call, made by the budget step; settled when execution begins."""

@@ -7,12 +7,12 @@ come back byte for byte as they were given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from tercet.records import AnyScope, Scope
 
@@ -61,6 +61,8 @@ class RunRecord:
     """How many there are."""
     hash: str
     """Of the last event, hexadecimal; the whole chain hangs on it."""
+    erased_at: datetime | None = None
+    """When its bodies and texts were removed, and of its scope all but the tenant; None: they were not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ class Verification:
     erased: int
     """Bodies and texts that were erased."""
     broken_at: int | None
-    """Number of the first event that is not as it was written; None: all are."""
+    """Number of the first event that is not as it was written; None: all are. 0: the run's own row is not."""
     reason: str = ""
 
     @property
@@ -143,7 +145,7 @@ class NewEffect:
     scope: Scope
     arguments_hash: str
     amounts: Mapping[str, Decimal]
-    """By measure, such as ``{"value": Decimal("999.00"), "targets": Decimal(1)}``."""
+    """By measure, such as ``{"value": Decimal("999.00"), "targets": Decimal(1)}``; from 0, nine decimal places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,8 @@ class EffectRecord:
     finished_at: datetime | None
     reason: str = ""
     """Why it failed, or how a person settled a doubt."""
+    erased_at: datetime | None = None
+    """When result, reason and arguments hash were removed. It still counts towards ceilings, and keeps its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,7 @@ class Reservation:
     new: bool = False
     exceeded: Ceiling | None = None
     total: Decimal = Decimal(0)
-    """What the window would have come to."""
+    """What the window of the ceiling that was exceeded would have come to; else the window of the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,12 +228,15 @@ class ApprovalRecord:
     decided_at: datetime | None = None
     answer: str = ""
     """What the approver says to it."""
+    erased_at: datetime | None = None
+    """When arguments, evidence, reason and answer were removed; what was not used by then has expired."""
 
 
 class Journal(Protocol):
     """Keeps runs, effects and approvals; safe to use from several threads and, on a database, processes.
 
-    Each method is one transaction: when it returns, what it did survives a kill.
+    Each method is one transaction: when it returns, what it did survives a kill. Texts that hold NUL or lone
+    surrogates, and times without a zone, are an ``InputError`` everywhere.
     """
 
     @property
@@ -254,6 +261,7 @@ class Journal(Protocol):
 
         Raises:
             ClaimLostError: There are more or fewer than ``after`` events: another process goes on with the run.
+            StateError: The run was erased.
             InputError: There is no such run.
         """
         ...
@@ -275,15 +283,36 @@ class Journal(Protocol):
         root: str | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
-        """The runs on behalf of what the scope sees, the latest first."""
+        """The runs on behalf of what the scope sees, the latest first; erased ones for who sees all of a tenant."""
         ...
 
     def events(self, run: str, *, after: int = 0) -> list[EventRecord]:
-        """Its events in order, those behind the ``after``-th."""
+        """Its events in order, those behind the ``after``-th.
+
+        Raises:
+            InputError: There is no such run.
+        """
         ...
 
     def verify(self, run: str) -> Verification:
-        """Compute the chain anew and compare."""
+        """Compute the chain anew and compare.
+
+        Raises:
+            InputError: There is no such run.
+        """
+        ...
+
+    def erase(self, runs: Sequence[str], *, at: datetime) -> Mapping[str, int]:
+        """Remove what runs said: bodies and texts, and of their effects and approvals what could tell it.
+
+        What is left of each says that it was, and its chain verifies. Nothing is added to such a run any more.
+
+        Returns:
+            How many ``runs``, ``run_events``, ``run_texts``, ``effects`` and ``approvals`` were erased now.
+
+        Raises:
+            InputError: There is no such run; nothing was erased.
+        """
         ...
 
     # -- effects ---------------------------------------------------------------------------------------------------
@@ -292,7 +321,7 @@ class Journal(Protocol):
         """Put an effect down as started, unless its key is there or a ceiling would be passed.
 
         Started, done and in-doubt effects of the same tenant and agent count towards a ceiling, failed ones do not.
-        A failed effect under the same key is started anew.
+        A failed effect under the same key is started anew. Calls take turns, so that together they pass no ceiling.
         """
         ...
 
@@ -301,6 +330,7 @@ class Journal(Protocol):
 
         Raises:
             StateError: It is not open (``started`` or ``in_doubt``).
+            InputError: There is no such effect.
         """
         ...
 
@@ -339,11 +369,19 @@ class Journal(Protocol):
         ...
 
     def use(self, approval: str, *, at: datetime) -> bool:
-        """Spend an approval: True once, for whoever comes first, and only before it expires."""
+        """Spend an approval: True once, for whoever comes first, and only before it expires.
+
+        Raises:
+            InputError: There is no such approval.
+        """
         ...
 
-    def approval(self, approval: str) -> ApprovalRecord:
-        """One approval; what has expired says so without having been decided.
+    def approval(self, approval: str, *, at: datetime | None = None) -> ApprovalRecord:
+        """One approval; what was not used in time has ``expired``, decided or not.
+
+        Args:
+            approval: Its id.
+            at: As of when; None: now, by the journal's clock.
 
         Raises:
             InputError: There is no such approval.

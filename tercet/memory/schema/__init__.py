@@ -14,6 +14,7 @@ from tercet.memory.schema.episodic import (
     episode_sources,
     episodes,
 )
+from tercet.memory.schema.journal import approvals, effect_amounts, effects, run_events, run_texts, runs
 from tercet.memory.schema.publishing import addresses, references
 from tercet.memory.schema.scopes import scopes
 from tercet.memory.schema.semantic import (
@@ -34,12 +35,15 @@ from tercet.memory.schema.working import working_changes, working_documents, wor
 __all__ = [
     "FORMAT_VERSION",
     "addresses",
+    "approvals",
     "attributes",
     "batches",
     "chunks",
     "claimed_texts",
     "corpora",
     "documents",
+    "effect_amounts",
+    "effects",
     "embeddings",
     "episode_bands",
     "episode_entities",
@@ -58,6 +62,9 @@ __all__ = [
     "outcomes",
     "references",
     "roots",
+    "run_events",
+    "run_texts",
+    "runs",
     "schema",
     "scopes",
     "stale_points",

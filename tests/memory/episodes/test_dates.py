@@ -1,4 +1,4 @@
-"""Relative dates are resolved against the event time, the text stays (opportunity 19 of the memory survey; S1.30)."""
+"""Relative dates are resolved against the event time, the text stays (part of S1.30)."""
 
 from __future__ import annotations
 

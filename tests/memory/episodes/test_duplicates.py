@@ -1,4 +1,4 @@
-"""Merging without a model, measured on labelled pairs (opportunity 11 of the memory survey; S1.26)."""
+"""Merging without a model, measured on labelled pairs (part of S1.26)."""
 
 from __future__ import annotations
 

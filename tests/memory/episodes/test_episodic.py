@@ -46,7 +46,7 @@ def similar(memory: Memory, query: str, *, limit: int = 10, scope=ADA, **where) 
 
 
 def test_a_record_is_kept_as_it_came_and_found_at_once(memory, clock):
-    """S1.30: a history of interactions and outcomes."""
+    """Part of S1.30: a history of interactions and outcomes."""
     result = memory.episodic.record(
         "  Refund of order 4711\nwas approved yesterday. ",
         scope=ADA,
@@ -208,7 +208,7 @@ def test_what_cannot_be_recorded_is_refused_with_the_reason(memory, fields, mess
 
 
 def test_the_fact_that_happened_last_is_current_whatever_came_first(memory):
-    """S1.26, S1.35: the latest fact wins; superseded ones take no slot."""
+    """Part of S1.26, S1.35: the latest fact wins; superseded ones take no slot."""
     late = fact(memory, "Ada lives in Bergen", 9, subject="home")
     early = fact(memory, "Ada lives in Oslo", 1, subject="home")
 
@@ -339,7 +339,7 @@ def test_what_was_derived_from_a_retracted_record_is_flagged_all_the_way_down(me
 
 
 def test_trust_never_rises_above_that_of_the_sources(memory):
-    """Opportunity 17 of the memory survey: a summary does not launder what it was made from."""
+    """Part of S1.39: a summary does not launder what it was made from."""
     web = fact(memory, "The site says so", trust="external")
     mine = fact(memory, "I say so", trust="user")
     both = fact(memory, "All say so", derived_from=[web.id, mine.id], trust="system")

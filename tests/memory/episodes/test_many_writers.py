@@ -109,7 +109,7 @@ def leaks(memory: Memory, operations: int) -> int:
 
 
 def test_fifty_tenants_see_nothing_of_each_other(memory):
-    """S1.34, and opportunity 22 of the memory survey."""
+    """No reader is returned what another tenant owns, whichever way it asks."""
     assert leaks(memory, 400) == 0
 
 

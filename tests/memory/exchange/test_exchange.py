@@ -1,4 +1,4 @@
-"""Export and import (S2.12): the same bytes again, everything or nothing, and nobody else's records."""
+"""Export and import (part of S2.12): the same bytes again, everything or nothing, and nobody else's records."""
 
 from __future__ import annotations
 
@@ -238,6 +238,7 @@ def test_vectors_travel_on_request_and_only_to_the_same_model(opened, tmp_path):
 
 @pytest.mark.parametrize("scope", [*SCOPES, Scope.any(tenant="acme"), Scope.any(user="ada")], ids=str)
 def test_an_export_holds_the_records_of_its_scope_and_nothing_of_anybody_else(opened, scope):
+    """Part of S2.12: conversation and working memory of each scope are addressed and handed over alone."""
     memory = opened("sqlite")
     for number, owner in enumerate(SCOPES):
         memory.episodic.record(f"secret {number}", scope=owner, actor=f"a{number}", entities=[f"name {number}"])

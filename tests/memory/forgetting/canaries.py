@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from tercet import Document, DocumentFilter, Memory, Scope, SemanticRetriever, Turn, ingest
+from tercet.memory.journal.records import NewEvent, NewRun
 from tercet.testing import HashEmbedder
+from tercet.testing.journal_records import payment, question
 
 DIMENSION = 96
 HALF = 10
@@ -142,7 +144,42 @@ def fill(memory: Memory, word: Canaries, scope: Scope) -> list[str]:
     )
     old = memory.working.create(Plan(goal=word("old goal")), key=word("old key"), scope=narrower, actor="planner")
     memory.working.delete(key=word("old key"), scope=narrower, read_version=old.version, actor="planner")
+    fill_journal(memory, word, scope, narrower)
     return turns
+
+
+def fill_journal(memory: Memory, word: Canaries, *scopes: Scope) -> None:
+    """A run with an effect and two approvals in each scope."""
+    for number, scope in enumerate(scopes):
+        run, journal = f"run-{number}", memory.journal
+        spoken = NewEvent(
+            kind="said", body=f'{{"said":"{word("body")}"}}', texts=(word("message"), word("answer")), at=NOON
+        )
+        begun = journal.begin(NewRun(id=run, scope=scope, agent="helper"), [spoken])
+        journal.append(run, [spoken], after=begun.events)
+        paid = payment(run, run=run, scope=scope, arguments_hash=word("effect's hash"))
+        journal.reserve(paid, ceilings=(), at=NOON)
+        journal.settle(run, state="done", result=word("result"), reason=word("doubt"), at=NOON)
+        for approval in (f"{run} open", f"{run} used"):
+            asked = question(
+                approval,
+                run=run,
+                scope=scope,
+                arguments=word("arguments"),
+                arguments_hash=word("arguments' hash"),
+                evidence=word("evidence"),
+                reason=word("asked because"),
+            )
+            journal.ask(asked, at=NOON)
+        journal.decide(
+            f"{run} used",
+            approved=True,
+            approver="eve",
+            edited_arguments=word("edited"),
+            answer=word("approver's answer"),
+            at=NOON,
+        )
+        journal.use(f"{run} used", at=NOON)
 
 
 def fill_documents(memory: Memory, word: Canaries, corpus: str, tenant: str = "") -> None:
@@ -172,6 +209,10 @@ def fill_neighbour(memory: Memory, name: str) -> None:
             f"{name} takes tea number {number}", scope=scope, actor=name, kind="fact", entities=[f"{name}-cup"]
         )
     memory.working.create(Plan(goal=f"{name} brews"), key="plan", scope=scope, actor=name)
+    said = NewEvent(kind="said", body=f'{{"by":"{name}"}}', texts=(f"{name} asks for tea",), at=NOON)
+    memory.journal.begin(NewRun(id=name, scope=scope, agent="helper"), [said])
+    memory.journal.reserve(payment(name, run=name, scope=scope), ceilings=(), at=NOON)
+    memory.journal.ask(question(name, run=name, scope=scope), at=NOON)
     ingest(
         documents=[Document(uri=f"{name}.md", text=f"# Tea\n\n{name} pours tea slowly.\n\n## Cups\n\nBlue cups.\n")],
         into=memory,
@@ -194,6 +235,10 @@ def neighbour(memory: Memory, name: str) -> object:
         memory.episodic.dense_candidates(vector, selection, limit=10),
         memory.episodic.timeline(scope),
         memory.working.read(Plan, key="plan", scope=scope),
+        memory.journal.runs(scope=scope),
+        memory.journal.events(name),
+        memory.journal.effects(scope=scope),
+        memory.journal.approvals(scope=scope, at=NOON),
         [(hit.text, hit.score) for hit in hits],
         hits.degraded,
     )

@@ -65,7 +65,9 @@ def test_no_row_of_any_table_keeps_a_word_and_the_neighbour_is_as_before(memory)
     left = rows(memory)
     assert [place for place, each in word.words.items() if each in str(left)] == []
     unlike = {name for name in clean if clean[name] != left[name]}
-    assert unlike == {"corpora"}  # its name, for the next ingest
+    # The name of the corpus stays for the next ingest, and of the journal that runs, effects and approvals were.
+    journal = {"runs", "run_events", "run_texts", "effects", "effect_amounts", "approvals"}
+    assert unlike == {"corpora", *journal}
     assert neighbour(memory, "bob") == before
     assert check(memory) == []
     assert receipt.status == as_erased(memory)
@@ -206,6 +208,7 @@ def test_a_scope_is_exact_and_the_receipt_says_what_stays_beside_it(memory):
 
 
 def test_working_documents_by_key(memory):
+    """Part of S2.12: working memory can be deleted by its key."""
     for key in ("plan", "other"):
         memory.working.create(Plan(goal=key), key=key, scope=ADA, actor="a")
     record(memory, "Ada likes tea")

@@ -193,7 +193,7 @@ def test_large_documents_keep_their_versions(working):
 
 
 def test_constraints_stay_as_they_were_set_at_the_start(working, plan):
-    """S1.28, S1.06: constraints are immutable after the start, and byte-identical after a hundred turns."""
+    """S1.28, part of S1.06: constraints are immutable after the start, and byte-identical after a hundred turns."""
     for turn in range(100):
         working.update(
             Plan,
@@ -292,6 +292,7 @@ def test_a_request_that_no_longer_applies_stays_open(working, plan):
 
 
 def test_trust_never_rises(working):
+    """Part of S1.39: a field that held words from outside stays marked."""
     made = working.create(PLAN, key="plan", scope=TASK, actor="a", trust="user")
     assert made.trust == "user"
     new = PLAN.model_copy(update={"notes": {"x": "from a page"}})

@@ -1,0 +1,43 @@
+"""What has to be stated before an agent exists: nobody shall find out in production what it may do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tercet.agents.permissions import Permissions
+from tercet.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tercet.agents.tools.records import Tool
+
+
+def stated_permissions(
+    agent: str, tools: Sequence[Tool[Any]], *, permissions: Permissions | None, stated: Mapping[str, object]
+) -> Permissions:
+    """The permissions of an agent, once all is stated that its tools ask for.
+
+    Args:
+        agent: Its name.
+        tools: That it is given.
+        permissions: That it is given; None: it may call what changes nothing.
+        stated: What else has to be stated as soon as a tool changes anything, by name; None: it is not.
+
+    Raises:
+        ConfigurationError: Something is not stated.
+    """
+    changing = [tool.name for tool in tools if tool.changes]
+    missing = [name for name, value in {"permissions": permissions, **stated}.items() if value is None]
+    if changing and missing:
+        raise ConfigurationError(
+            f"Agent {agent!r} has tools that change something ({', '.join(changing)}), and nothing says its "
+            f"{', '.join(missing)}.",
+            remedy="State them: who answers for it, what it may do, how much, and what happens when it fails.",
+        )
+    if permissions is not None:
+        return permissions
+    return Permissions(
+        allow=tuple(tool.name for tool in tools),
+        readable=tuple(dict.fromkeys(source for tool in tools for source in tool.reads)),
+    )

@@ -1,0 +1,88 @@
+"""The step that looks at what a tool gave, before anybody else does."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from tercet.agents.gate.untrusted import clean, clean_json, excerpt
+from tercet.agents.tools.records import Failed, Succeeded
+from tercet.models.chat_records import SourcePart
+from tercet.records import Citation, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tercet.agents.gate.records import RunState, Then
+    from tercet.agents.tools.records import Call, Outcome
+
+
+class ValidateStep:
+    """Makes JSON of the output, without hidden characters and markers of roles; what is no JSON or too much is none.
+
+    Args:
+        most: Characters of the output as JSON, sources included.
+    """
+
+    name = "validate"
+
+    def __init__(self, *, most: int = 200_000) -> None:
+        self._most = most
+
+    async def __call__(self, call: Call, run: RunState, then: Then) -> Outcome:
+        """Check what comes back."""
+        outcome = await then(call)
+        if not isinstance(outcome, Succeeded):
+            return outcome
+        try:
+            return self._checked(outcome)
+        except (ValueError, TypeError, RecursionError, PydanticSerializationError) as error:
+            reason = excerpt(str(error)) or type(error).__name__
+            return Failed(error="invalid_output", reason=f"The output of {call.name!r} cannot be used: {reason}.")
+
+    def _checked(self, outcome: Succeeded) -> Succeeded:
+        for source in outcome.sources:
+            if not isinstance(source, SourcePart):
+                raise TypeError(f"a source is a {type(source).__name__}, not a SourcePart")
+        value, findings = clean_json(to_jsonable_python(outcome.value))
+        counts = Counter({finding.kind: finding.count for finding in findings})
+        length = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        length += sum(len(piece) for source in outcome.sources for piece in source.pieces)
+        if length > self._most:
+            raise ValueError(f"it has {length} characters, {self._most} are allowed")
+        cleaned = [_clean_source(source, counts) for source in outcome.sources]
+        sources = tuple(source for source in cleaned if source is not None)
+        return replace(
+            outcome,
+            value=value,
+            sources=sources,
+            citations=_checked_citations(outcome.citations, {source.id for source in sources}),
+            findings=tuple(Finding(kind=kind, count=count) for kind, count in sorted(counts.items())),
+        )
+
+
+def _checked_citations(citations: Mapping[str, Citation], ids: set[str]) -> dict[str, Citation]:
+    """The citations of sources that are left."""
+    kept = {identifier: citation for identifier, citation in dict(citations).items() if identifier in ids}
+    for citation in kept.values():
+        if not isinstance(citation, Citation):
+            raise TypeError(f"a citation is a {type(citation).__name__}, not a Citation")
+    return kept
+
+
+def _clean_source(source: SourcePart, counts: Counter[str]) -> SourcePart | None:
+    """The source with clean texts; None: nothing is left of it."""
+    texts = []
+    for text in (source.id, source.source, source.title, *source.pieces):
+        cleaned, findings = clean(text)
+        counts.update({finding.kind: finding.count for finding in findings})
+        texts.append(cleaned)
+    identifier, where, title, *pieces = texts
+    kept = tuple(piece for piece in pieces if piece.strip())
+    if identifier != source.id:
+        raise ValueError("the id of a source has characters that cannot be seen")
+    return SourcePart(id=identifier, source=where, title=title, pieces=kept) if kept and where and title else None

@@ -1,0 +1,319 @@
+"""Repeats a run from the journal: offline and to the byte, or from a chosen step on with something changed."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tercet.agents.conversation import Conversation, known, read_context, read_outcome, read_response, write_outcome
+from tercet.agents.ends import Escalated, NeedsClarification
+from tercet.agents.events import (
+    ContextBuilt,
+    ModelAnswered,
+    ModelRequested,
+    Resumed,
+    RunFailed,
+    RunStarted,
+    ToolFinished,
+)
+from tercet.agents.requests import request_parameters, request_texts
+from tercet.agents.resuming import RAN, consumed_by
+from tercet.agents.run_log import RunLog
+from tercet.agents.running import assemble, new_id, recorded_events, run_of
+from tercet.agents.tools.records import Refused
+from tercet.agents.trust import Taint
+from tercet.errors import InputError, ModelError, ReplayError, RunError
+from tercet.memory.journal.in_memory import InMemoryJournal
+from tercet.memory.journal.records import NewRun
+from tercet.models.chat import stream_of
+from tercet.records import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from tercet.agents.agent import Agent
+    from tercet.agents.ends import End
+    from tercet.agents.events import Event
+    from tercet.agents.gate.records import RunState
+    from tercet.agents.loop import ToolGate
+    from tercet.agents.tools.records import Call, Outcome
+    from tercet.models.chat_records import ChatEvent, ChatRequest, ChatResponse
+    from tercet.records import Scope
+    from tercet.retrieval.context_records import Context
+
+Output = TypeVar("Output")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What came of repeating a run."""
+
+    run: str
+    """That was repeated."""
+    requests: int
+    """How many the model was sent, all of them as the journal has them."""
+    end: End[Any] | None
+    """None: it failed, as it did then."""
+    error: str = ""
+    """With which it failed."""
+
+
+async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay:
+    """Repeat a run without a model, a tool or a memory: what they gave comes from the journal.
+
+    Shows that the agent of today would have sent the same requests, byte for byte, and come to the same end. Nothing
+    is executed, sent or journalled.
+
+    Args:
+        agent: As it is defined today.
+        run: Id of the run.
+        scope: On whose behalf it ran.
+
+    Raises:
+        ReplayError: A request is not what the journal has; it says which one, and where they part.
+        InputError: There is no such run of this agent for this scope, or it was erased.
+    """
+    record = await run_of(agent, run, scope=scope)
+    recording = Recording(run, await recorded_events(agent, run))
+    new = NewRun(id=run, scope=record.scope, agent=record.agent, task=record.task)
+    conversation = Conversation(taint=Taint())
+    model = RecordedModel(recording)
+    loop = assemble(
+        agent,
+        new,
+        conversation,
+        RunLog(InMemoryJournal(), new, clock=agent.clock),
+        model=model,
+        gate=RecordedGate(recording),
+        recall=recording.recall if recording.context is not None else None,
+    )
+    loop.record(recording.started)
+    try:
+        end = await loop.run()
+        while recording.resumed and isinstance(end, NeedsClarification | Escalated):
+            loop.record(recording.resumed.popleft())
+            end = await loop.run()
+    except (ModelError, RunError) as error:
+        if isinstance(error, ReplayError) or recording.failed is None:
+            raise
+        return Replay(run=run, requests=model.requests, end=None, error=recording.failed.error)
+    if recording.answers:
+        raise ReplayError(
+            f"The replay of run {run} ended after {model.requests} requests, and the journal has "
+            f"{len(recording.answers)} more.",
+            remedy="Compare the agent with the one of that run: limits, tools, output type.",
+            run=run,
+        )
+    return Replay(run=run, requests=model.requests, end=end)
+
+
+async def replay_from(
+    agent: Agent[Any, Output], run: str, *, step: int, scope: Scope, results: dict[str, Outcome] | None = None
+) -> End[Output]:
+    """Repeat a run up to a step, and go on from there with another agent, or other results: what if?
+
+    From that step on the agent's model is really asked, and tools that change nothing are really called. Tools that
+    change something are refused: a question of what would have been shall change nothing.
+
+    Args:
+        agent: With one thing changed, such as ``agent.with_instructions(…)`` or another model.
+        run: Id of the run.
+        step: The first that is lived anew, from 1.
+        scope: On whose behalf it ran.
+        results: Outcomes that shall be others than they were in the steps before, by the ids of their calls.
+
+    Returns:
+        The end of the new run, which the journal keeps as one of its own that replays the old one.
+
+    Raises:
+        InputError: There is no such run or step.
+    """
+    record = await run_of(agent, run, scope=scope)
+    events = await recorded_events(agent, run)
+    last = max((event.step for event in events if isinstance(event, ModelRequested)), default=0)
+    if not 1 <= step <= last:
+        raise InputError(f"Run {run} has steps 1 to {last}, not {step}.", remedy="Choose one of them.")
+    before = []
+    for event in events:
+        if isinstance(event, ModelRequested) and event.step == step:
+            break
+        before.append(_with(event, results or {}))
+    conversation = Conversation(taint=Taint())
+    new = NewRun(id=new_id(), scope=record.scope, agent=agent.name, task=record.task, replays=run)
+    log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact)
+    gate = HarmlessGate(agent.gate)
+    loop = assemble(agent, new, conversation, log, consumed=consumed_by(before), gate=gate)
+    for event in before:
+        loop.record(event)
+    return await loop.run()
+
+
+@dataclass(slots=True)
+class Recording:
+    """What a run was given from outside, in the order in which it came."""
+
+    run: str
+    events: Sequence[Event]
+    started: RunStarted = field(init=False)
+    context: Context | None = field(init=False, default=None)
+    answers: deque[tuple[ModelRequested, ModelAnswered | None]] = field(init=False, default_factory=deque)
+    """The last attempt of each request; None: it failed too."""
+    outcomes: dict[str, deque[Outcome]] = field(init=False, default_factory=dict)
+    """By step and call: one that waited for a person has two."""
+    resumed: deque[Resumed] = field(init=False, default_factory=deque)
+    failed: RunFailed | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        for event in self.events:
+            match event:
+                case RunStarted():
+                    self.started = event
+                case ContextBuilt():
+                    self.context = read_context(known(event.texts[0]))
+                case ModelRequested():
+                    if event.attempt > 1:
+                        self.answers.pop()
+                    self.answers.append((event, None))
+                case ModelAnswered():
+                    self.answers[-1] = (self.answers[-1][0], event)
+                case ToolFinished():
+                    outcome = read_outcome(known(event.texts[0]))
+                    self.outcomes.setdefault(f"{event.step}/{event.call}", deque()).append(outcome)
+                case Resumed():
+                    self.resumed.append(event)
+                case RunFailed():
+                    self.failed = event
+                case _:
+                    pass
+
+    async def recall(self, task: str) -> Context:
+        """The context that the run had."""
+        if self.context is None:
+            raise ReplayError(f"Run {self.run} had no context for {task!r}.", run=self.run)
+        return self.context
+
+
+class RecordedModel:
+    """Gives the answers of a run, as long as it is asked what the run asked.
+
+    Args:
+        recording: Of the run.
+
+    Attributes:
+        requests: How often it was asked.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.name = recording.started.model
+        self.requests = 0
+        self._recording = recording
+
+    async def respond(self, request: ChatRequest) -> ChatResponse:
+        """The next answer.
+
+        Raises:
+            ReplayError: The request is another one.
+            ModelError: So it ended then.
+        """
+        if not self._recording.answers:
+            raise ReplayError(
+                f"The replay of run {self._recording.run} sends more than the {self.requests} requests in the journal.",
+                run=self._recording.run,
+            )
+        asked, answered = self._recording.answers.popleft()
+        self.requests += 1
+        _compare(asked, request, run=self._recording.run)
+        if answered is None:
+            raise ModelError("The request failed in the run that is repeated.", usage=Usage())
+        return read_response(known(answered.texts[0]))
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        """The next answer as events."""
+        for event in stream_of(await self.respond(request)):
+            yield event
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class RecordedGate:
+    """Gives the outcomes that the calls of a run had, and executes nothing."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    async def pass_(self, call: Call, run: RunState) -> Outcome:
+        """What the call came to.
+
+        Raises:
+            ReplayError: The run had no such call.
+        """
+        outcomes = self._recording.outcomes.get(call.id)
+        if not outcomes:
+            raise ReplayError(
+                f"The replay of run {self._recording.run} calls {call.name!r} in step {call.step}, and the journal has "
+                "no result of that.",
+                run=run.run,
+            )
+        outcome = outcomes.popleft()
+        if outcome.kind in RAN:
+            run.ledger.book(tool_calls=1).settle()  # the model is told how many are left
+        return outcome
+
+
+class HarmlessGate:
+    """Another gate that nothing passes which would change anything."""
+
+    def __init__(self, gate: ToolGate) -> None:
+        self._gate = gate
+
+    async def pass_(self, call: Call, run: RunState) -> Outcome:
+        """What the call comes to; refused if it would change anything."""
+        tool = run.tools.get(call.name)
+        if tool is not None and tool.changes:
+            return Refused(step="replay", reason=f"{call.name!r} changes something, and this run only asks what if.")
+        return await self._gate.pass_(call, run)
+
+
+def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
+    """See that a request is the one on record.
+
+    Raises:
+        ReplayError: It is not.
+    """
+    texts = request_texts(request)
+    for place, (then, now) in enumerate(zip(asked.texts, texts, strict=False)):
+        if known(then) != now:
+            what = ("the instructions", "the tools")[place] if place < 2 else f"message {place - 1}"
+            raise ReplayError(
+                f"Step {asked.step} of run {run}: {what} of the request differ: {_difference(known(then), now)}.",
+                remedy="Repeat it with the agent as it was, or see replay_from.",
+                run=run,
+            )
+    if len(asked.texts) != len(texts) or asked.parameters != _as_json(request_parameters(request)):
+        raise ReplayError(
+            f"Step {asked.step} of run {run}: the journal has {len(asked.texts)} texts and {asked.parameters}, the "
+            f"replay {len(texts)} and {request_parameters(request)}.",
+            run=run,
+        )
+
+
+def _difference(then: str, now: str, around: int = 40) -> str:
+    place = next(
+        (at for at, (one, other) in enumerate(zip(then, now, strict=False)) if one != other), min(len(then), len(now))
+    )
+    begin = max(0, place - around)
+    return f"from character {place}, {then[begin : place + around]!r} became {now[begin : place + around]!r}"
+
+
+def _as_json(parameters: dict[str, Any]) -> object:
+    return json.loads(json.dumps(parameters))
+
+
+def _with(event: Event, results: dict[str, Outcome]) -> Event:
+    if isinstance(event, ToolFinished) and event.call in results:
+        outcome = results[event.call]
+        return replace(event, outcome=outcome.kind, texts=(write_outcome(outcome),))
+    return event
