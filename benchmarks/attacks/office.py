@@ -17,7 +17,6 @@ from attacks.world import SUPPLIERS, TOOLS, Mail, World
 from tercet import Agent, Document, Memory, Scope, ingest
 from tercet.agents.ends import Answer, Escalated
 from tercet.agents.limits import Limits
-from tercet.agents.links import disarm
 from tercet.agents.permissions import Permissions
 from tercet.agents.thresholds import Threshold
 from tercet.agents.tools.decorator import tool
@@ -244,7 +243,7 @@ async def _drive(
         outcome.end = type(end).__name__
         if isinstance(end, Answer):
             outcome.answer = end.text
-            world.show(disarm(end.text, allowed=SHOWN))
+            world.show(end.text)
     except TercetError as error:
         outcome.end = f"{type(error).__name__}: {error}"
     outcome.refusals = _refusals(agent, scope)

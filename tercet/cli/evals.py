@@ -24,11 +24,19 @@ SHOWN_CHANGES = 3
 
 Measures = Annotated[
     list[str] | None,
-    typer.Option("--measure", metavar="M", help="Compare by this, such as nDCG@10 (repeatable). Default: all."),
+    typer.Option(
+        "--measure",
+        metavar="M",
+        help='Compare by this, such as nDCG@10 or "latency ms" (repeatable). Default: all but costs.',
+    ),
 ]
 Gates = Annotated[
     list[str] | None,
-    typer.Option("--gate", metavar="M>=D", help="Fail where the difference is surely below, such as nDCG@10>=-0.01."),
+    typer.Option(
+        "--gate",
+        metavar="M>=D",
+        help='Fail where the difference is surely below: nDCG@10>=-0.01. Of a cost: "latency ms<=5".',
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="A gate that the questions cannot decide fails too.")]
 Out = Annotated[

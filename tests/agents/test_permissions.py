@@ -57,7 +57,7 @@ def verdict(policy: Permissions, one: Any, **arguments: Any) -> str:
 
 
 def test_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it() -> None:
-    """S1.20."""
+    """Part of S1.20."""
     nothing = Permissions(**OPEN)
 
     assert verdict(nothing, search_documents, query="a") == "deny"
@@ -67,7 +67,7 @@ def test_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it() -> N
 
 
 def test_sources_and_systems_have_to_be_opened() -> None:
-    """S1.20."""
+    """Part of S1.20."""
     named = ["search_documents", "pay"]
 
     closed = Permissions(allow=named)
@@ -285,7 +285,7 @@ LIMITED = Permissions(
 
 
 def test_exactly_the_limit_passes_and_a_cent_more_asks() -> None:
-    """S1.23."""
+    """Part of S1.23."""
     assert verdict(LIMITED, pay, euros="1000.00", to="a") == "allow"
     assert LIMITED.decide(pay, {"euros": "1000.01", "to": "a"}) == (
         "ask",
@@ -297,7 +297,7 @@ def test_exactly_the_limit_passes_and_a_cent_more_asks() -> None:
 
 
 def test_a_single_call_above_the_total_asks_too_and_the_total_becomes_a_ceiling() -> None:
-    """S1.23."""
+    """Part of S1.23."""
     day = timedelta(days=1)
     policy = Permissions(
         allow=["*"], thresholds=[Threshold(tool="p*", measure="value", total=Decimal(1000), window=day)], **OPEN
@@ -330,7 +330,7 @@ def test_a_call_that_does_not_say_its_measure_asks() -> None:
     "amount", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal(-1), -1, 9.99, True, None]
 )
 def test_an_amount_that_is_none_is_refused(amount: Any) -> None:
-    """S1.23."""
+    """Part of S1.23."""
 
     @tool(effect="irreversible", writes=["bank"], amounts=lambda given: {"value": amount})
     def transfer(to: str) -> str:
@@ -455,7 +455,7 @@ def test_a_call_that_a_deny_rule_speaks_of_is_denied_whatever_else_is_said(polic
 
 @given(POLICIES, POLICIES, CALLS)
 def test_an_intersection_permits_what_both_permit_and_asks_where_either_asks(one: Any, two: Any, call: Any) -> None:
-    """S2.51."""
+    """Part of S2.51."""
     called, arguments = call
     both = one.intersect(two)
 

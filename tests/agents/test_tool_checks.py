@@ -46,7 +46,7 @@ def found(tools: list[Tool[Any]], policy: Permissions = ASKING) -> list[str]:
 
 
 def test_a_sound_set_of_tools_has_no_problems() -> None:
-    """S1.21, S1.56."""
+    """Part of S1.21, part of S1.56."""
     tools = [
         made("search"),
         made("find", fallback="search"),
@@ -89,7 +89,7 @@ def test_a_sound_set_of_tools_has_no_problems() -> None:
     ],
 )
 def test_tools_that_contradict_one_another_are_found(tools: list[Tool[Any]], problem: str) -> None:
-    """S1.21, S1.56."""
+    """Part of S1.21, part of S1.56."""
     assert any(one.startswith(problem) for one in found(tools))
 
 
@@ -115,7 +115,7 @@ def test_tools_that_contradict_one_another_are_found(tools: list[Tool[Any]], pro
     ],
 )
 def test_lines_of_a_policy_that_mean_nothing_are_found(options: dict[str, Any], problem: str) -> None:
-    """S1.56."""
+    """Part of S1.56."""
     tools = [made("search"), made("count", **COUNTED)]
 
     policy = Permissions(**ALL, **options)
@@ -124,7 +124,7 @@ def test_lines_of_a_policy_that_mean_nothing_are_found(options: dict[str, Any], 
 
 
 def test_what_cannot_be_undone_needs_somebody_to_ask_or_something_that_undoes_it() -> None:
-    """S1.21."""
+    """Part of S1.21."""
     alone, undone = made("pay", "irreversible", **COUNTED), made("pay", "irreversible", compensation="refund")
     refund = made("refund", "write")
     allowed = Permissions(allow=["*"], **ALL)

@@ -58,7 +58,7 @@ class ExecuteStep:
         """Run the tool."""
         tool = call.tool
         assert tool is not None
-        trust = run.taint.trust_of(call.arguments, tool, with_content=True)
+        trust = run.taint.trust_of(call.arguments, tool, with_content=True) if tool.content else call.trust
         try:
             arguments = bind(tool, call.arguments)
         except InputError as error:
@@ -69,9 +69,10 @@ class ExecuteStep:
         if left is not None and left <= 0:
             return Refused(step=self.name, reason="The time of the run is over.", final=True)
         timeout = tool.timeout if left is None else min(tool.timeout, left)
+        context = self._context(call, run, trust) if tool.takes_context else None
         if call.booking is not None:
             call.booking.settle()
-        ended = await self._run(tool, self._context(call, run, trust), arguments, timeout)
+        ended = await self._run(tool, context, arguments, timeout)
         if isinstance(ended, _Returned):
             return _succeeded(ended.value, tool, trust)
         return _failed(ended, call, run, timeout)
@@ -93,10 +94,10 @@ class ExecuteStep:
         )
 
     async def _run(
-        self, tool: Tool[Any], context: ToolContext[Any], arguments: Mapping[str, Any], timeout: float
+        self, tool: Tool[Any], context: ToolContext[Any] | None, arguments: Mapping[str, Any], timeout: float
     ) -> _Returned | _Raised | None:
         """What the tool came to; None: it did not say in time."""
-        before = (context,) if tool.takes_context else ()
+        before = () if context is None else (context,)
         task = asyncio.create_task(_called(lambda: tool.function(*before, **arguments), tool.function))
         late = False
         try:
@@ -161,7 +162,7 @@ def _succeeded(value: Any, tool: Tool[Any], trust: Trust) -> Succeeded:  # noqa:
     given = output.trust or tool.trust
     if tool.effect == "pure":  # what is computed from a text is worth no more than the text
         given = least_trust((given, trust))
-    return Succeeded(value=output.value, sources=output.sources, trust=given)
+    return Succeeded(value=output.value, sources=output.sources, citations=output.citations, trust=given)
 
 
 def _failed(ended: _Raised | None, call: Call, run: RunState, timeout: float) -> Failed | InDoubt:

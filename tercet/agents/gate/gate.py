@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from tercet.agents.tools.records import Call, Outcome
 
 
-def default_steps(*, lifetime: timedelta = LIFETIME) -> tuple[GateStep, ...]:
+def default_steps(*, approvals_expire: timedelta = LIFETIME) -> tuple[GateStep, ...]:
     """The steps in the order in which a call passes them; ``design/gate.md`` says why in this one.
 
     ``validate`` stands before ``execute`` because it looks at what comes back.
 
     Args:
-        lifetime: How long a person has to decide, and what was decided to be used.
+        approvals_expire: How long a person has to decide, and what was decided to be used.
     """
     return (
         EditStep(),
@@ -46,8 +46,8 @@ def default_steps(*, lifetime: timedelta = LIFETIME) -> tuple[GateStep, ...]:
         LoopStep(),
         RateStep(),
         BreakerStep(),
-        ApprovalStep(lifetime=lifetime),
-        EffectsStep(lifetime=lifetime),
+        ApprovalStep(lifetime=approvals_expire),
+        EffectsStep(lifetime=approvals_expire),
         ValidateStep(),
         ExecuteStep(),
     )

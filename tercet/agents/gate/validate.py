@@ -12,9 +12,11 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from tercet.agents.gate.untrusted import clean, clean_json, excerpt
 from tercet.agents.tools.records import Failed, Succeeded
 from tercet.models.chat_records import SourcePart
-from tercet.records import Finding
+from tercet.records import Citation, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome
 
@@ -53,12 +55,23 @@ class ValidateStep:
         if length > self._most:
             raise ValueError(f"it has {length} characters, {self._most} are allowed")
         cleaned = [_clean_source(source, counts) for source in outcome.sources]
+        sources = tuple(source for source in cleaned if source is not None)
         return replace(
             outcome,
             value=value,
-            sources=tuple(source for source in cleaned if source is not None),
+            sources=sources,
+            citations=_checked_citations(outcome.citations, {source.id for source in sources}),
             findings=tuple(Finding(kind=kind, count=count) for kind, count in sorted(counts.items())),
         )
+
+
+def _checked_citations(citations: Mapping[str, Citation], ids: set[str]) -> dict[str, Citation]:
+    """The citations of sources that are left."""
+    kept = {identifier: citation for identifier, citation in dict(citations).items() if identifier in ids}
+    for citation in kept.values():
+        if not isinstance(citation, Citation):
+            raise TypeError(f"a citation is a {type(citation).__name__}, not a Citation")
+    return kept
 
 
 def _clean_source(source: SourcePart, counts: Counter[str]) -> SourcePart | None:
