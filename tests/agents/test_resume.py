@@ -185,6 +185,7 @@ def test_other_instructions_do_not_go_on_with_a_run_and_can_be_rolled_back(memor
         end = back.resume_sync(waiting.run, scope=SCOPE, answer="Lovelace")
     assert isinstance(end, Answer)
     assert end.instructions == old.instructions.label
+    assert end.instructions.startswith("helper@1#")
 
 
 def test_explain_names_the_first_step_that_went_wrong(memory: Memory) -> None:
