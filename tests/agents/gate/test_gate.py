@@ -140,7 +140,7 @@ def test_what_no_rule_allows_is_refused_by_the_policy() -> None:
 
 
 def test_what_a_rule_asks_about_waits_for_a_person() -> None:
-    """S1.24."""
+    """Part of S1.24."""
     policy = replace(ALL, ask=["search"])
     rig = Rig([search], permissions=policy)
 
