@@ -25,6 +25,7 @@ from tercet.agents.events import (
 )
 from tercet.agents.instructions import what_is_left
 from tercet.agents.links import check_addresses
+from tercet.agents.threads import in_thread
 from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
 from tercet.agents.tools.records import Call, Pending, Refused
 from tercet.errors import InputError, LimitExceededError, OutputError, StoreError, TercetError
@@ -387,7 +388,7 @@ class Loop(Generic[Output]):
             evidence=evidence,
             expires_at=state.clock() + self._config.approvals_expire,
         )
-        await asyncio.to_thread(state.journal.ask, asked, at=state.clock())
+        await in_thread(state.journal.ask, asked, at=state.clock())
         self._suspend("escalation", reason, call=call, approval=asked.id)
         return Escalated(**self._endings.common(), approval=asked.id, reason=reason, evidence=evidence)
 
