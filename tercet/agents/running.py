@@ -200,7 +200,7 @@ def assemble(
     if above is None:
         ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     else:
-        ledger = above.ledger.child(agent.limits, agent=agent.name, consumed=consumed)
+        ledger = above.ledger.child(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     permissions = agent.permissions if above is None else agent.permissions.intersect(above.permissions)
     visible = permissions.visible(agent.tools.values())
     requests = RecordedRequests(
