@@ -10,6 +10,8 @@ from tercet.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tercet.agents.limits import Limits
+    from tercet.agents.prices import Prices
     from tercet.agents.tools.records import Tool
 
 
@@ -41,3 +43,16 @@ def stated_permissions(
         allow=tuple(tool.name for tool in tools),
         readable=tuple(dict.fromkeys(source for tool in tools for source in tool.reads)),
     )
+
+
+def check_prices(agent: str, *, model: str, limits: Limits, prices: Mapping[str, Prices]) -> None:
+    """See that a limit of cost can be kept: else the first request of each run would be refused.
+
+    Raises:
+        ConfigurationError: Nobody says what the model costs.
+    """
+    if limits.cost is not None and model not in prices:
+        raise ConfigurationError(
+            f"The cost of agent {agent!r} is limited, and nothing says what its model {model!r} costs.",
+            remedy=f"Give prices={{{model!r}: Prices(…)}}, or leave the limit of cost out.",
+        )
