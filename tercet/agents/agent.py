@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
-from tercet.agents.construction import stated_permissions
+from tercet.agents.construction import check_prices, stated_permissions
 from tercet.agents.delegating import agent_tool
 from tercet.agents.gate.breaker import Breakers
 from tercet.agents.gate.gate import Gate, default_steps
@@ -146,6 +146,7 @@ class Agent(Generic[Deps, Output]):
         self.on_failure: FailurePolicy = on_failure or "raise"
         self.corpus = tuple(corpus)
         self.prices = dict(prices or {})
+        check_prices(name, model=self.model.name, limits=self.limits, prices=self.prices)
         self.journal = journal or _journal(memory)
         self.redact = redact
         self.max_tokens = max_tokens

@@ -11,6 +11,8 @@ from tercet.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tercet.agents.limits import Limits
+    from tercet.agents.prices import Prices
     from tercet.agents.tools.records import Tool
 
 
@@ -51,4 +53,17 @@ def _refuse_unsound(agent: str, tools: Sequence[Tool[Any]], permissions: Permiss
         raise ConfigurationError(
             f"Agent {agent!r} has tools and permissions that cannot be meant: {'; '.join(map(str, problems))}",
             remedy="`check_tools` lists them.",
+        )
+
+
+def check_prices(agent: str, *, model: str, limits: Limits, prices: Mapping[str, Prices]) -> None:
+    """See that a limit of cost can be kept: else the first request of each run would be refused.
+
+    Raises:
+        ConfigurationError: Nobody says what the model costs.
+    """
+    if limits.cost is not None and model not in prices:
+        raise ConfigurationError(
+            f"The cost of agent {agent!r} is limited, and nothing says what its model {model!r} costs.",
+            remedy=f"Give prices={{{model!r}: Prices(…)}}, or leave the limit of cost out.",
         )
