@@ -153,6 +153,7 @@ def bad(ended: dict[int, str]) -> dict[int, str]:
 
 
 def test_a_run_ends_with_a_type_whatever_fails(tmp_path: Path) -> None:
+    """S1.05, S2.16, S1.55: at every edge errors, untyped errors, nothing in time, and garbage."""
     ended, struck = asyncio.run(chaos(tmp_path, range(60)))
 
     assert bad(ended) == {}

@@ -183,7 +183,7 @@ def test_cost_is_reserved_at_the_dearest_price_and_refused_without_one() -> None
 
 
 def test_time_runs_out_for_the_agent_and_those_below_it_but_not_while_a_person_is_waited_for() -> None:
-    """S1.01."""
+    """Part of S1.01."""
     clock = Clock()
     root = Ledger(Limits(seconds=10), agent="root", monotonic=clock)
     child = root.child(Limits(seconds=None), agent="child")

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tercet.agents.gate.idempotency import effect_key
-from tercet.agents.gate.untrusted import excerpt
+from tercet.agents.gate.untrusted import LEVELS, excerpt, told
 from tercet.agents.tools.records import Failed, InDoubt, Refused, Succeeded, ToolContext, ToolOutput
 from tercet.agents.tools.schema import bind
 from tercet.errors import InputError, NothingChangedError
@@ -160,7 +160,7 @@ def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
 def _succeeded(value: Any, tool: Tool[Any], trust: Trust) -> Succeeded:  # noqa: ANN401 - whatever a tool returns
     output = value if isinstance(value, ToolOutput) else ToolOutput(value=value)
     given = output.trust or tool.trust
-    if tool.effect == "pure":  # what is computed from a text is worth no more than the text
+    if tool.effect == "pure" and given in LEVELS:  # what is computed from a text is worth no more than the text
         given = least_trust((given, trust))
     return Succeeded(value=output.value, sources=output.sources, citations=output.citations, trust=given)
 
@@ -181,16 +181,7 @@ def _failure(ended: _Raised | None, name: str, timeout: float) -> Failed:
     if isinstance(ended.error, NothingChangedError):
         return Failed(
             error="declined",
-            reason=f"{name!r} changed nothing: {_told(ended.error)}",
+            reason=f"{name!r} changed nothing: {told(ended.error)}",
             retryable=ended.error.retryable,
         )
-    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}")
-
-
-def _told(error: BaseException) -> str:
-    try:
-        text = excerpt(str(error))
-    except Exception:
-        text = ""
-    kind = excerpt(type(error).__name__, limit=100)
-    return f"{kind}: {text}" if text else f"{kind}."
+    return Failed(error="exception", reason=f"{name!r} failed: {told(ended.error)}")

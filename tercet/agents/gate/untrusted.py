@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
-from tercet.records import Finding
+from tercet.records import Finding, Trust
 from tercet.sanitize import sanitize
 
 MAX_DEPTH = 100
@@ -23,6 +23,7 @@ _MARKERS = re.compile(
 )
 """What stands before a break in a marker by which chat templates and prompts begin a turn or a tool's result."""
 
+LEVELS: tuple[Trust, ...] = get_args(Trust)
 ROLE_MARKER = "role-marker"
 
 
@@ -42,6 +43,16 @@ def excerpt(text: str, *, limit: int = 500) -> str:
     """A cleaned text on one line, cut to a number of characters."""
     line = " ".join(clean(text[: 4 * limit])[0].split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def told(error: BaseException) -> str:
+    """What an exception says, whatever it is."""
+    try:
+        text = excerpt(str(error))
+    except Exception:
+        text = ""
+    kind = excerpt(type(error).__name__, limit=100)
+    return f"{kind}: {text}" if text else f"{kind}."
 
 
 def clean_json(value: Any) -> tuple[Any, tuple[Finding, ...]]:  # noqa: ANN401 - JSON
