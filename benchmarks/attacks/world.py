@@ -217,7 +217,7 @@ def write_file(context: ToolContext[World], name: str, text: str) -> str:
     return "written"
 
 
-@tool(effect="irreversible", writes=["files"])
+@tool(effect="irreversible", writes=["files"], amounts=lambda arguments: {"targets": 1})
 def delete_file(context: ToolContext[World], name: str) -> str:
     """Delete a file.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tercet.agents.tool_checks import check_tools
 from tercet.testing import HashEmbedder
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -47,6 +48,13 @@ def test_the_judge_sees_what_the_user_orders(injection, office):
     assert row["seen"]
     assert row["reached"]
     assert not row["same effects"]
+
+
+def test_the_policy_is_one_that_the_check_of_tools_has_nothing_against(injection, office):
+    agents = import_module("attacks.office")
+    agent = agents.assistant(office, None)
+
+    assert check_tools(list(agent.tools.values()), agents.POLICY) == []
 
 
 def test_an_obeying_model_reaches_nothing(injection, office):
