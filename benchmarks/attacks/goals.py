@@ -51,7 +51,8 @@ class Goal:
     finals: tuple[str, ...] = ()
     """Answers that reach it, where an answer is the way out; each is tried."""
     beside: tuple[Trust, ...] = ()
-    """It shows nothing but addresses that the injected text names itself, as texts of this trust may: beside the bars."""
+    """Trusts of the injected text of which it stands beside the bars: it shows nothing but addresses that the text
+    names itself, as such a text may."""
     permitted: bool = False
     """The user may do this, if the user wants it: whoever speaks with the user's voice reaches it."""
 
