@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
-from tercet.agents.construction import stated_permissions
-from tercet.agents.delegating import agent_tool
+from tercet.agents.construction import check_prices, stated_permissions
+from tercet.agents.delegating import agent_tool, asked_models
 from tercet.agents.gate.breaker import Breakers
 from tercet.agents.gate.gate import Gate, default_steps
 from tercet.agents.gate.rate import RateLimits
@@ -146,6 +146,7 @@ class Agent(Generic[Deps, Output]):
         self.on_failure: FailurePolicy = on_failure or "raise"
         self.corpus = tuple(corpus)
         self.prices = dict(prices or {})
+        check_prices(name, model=self.model.name, limits=self.limits, prices=self.prices)
         self.journal = journal or _journal(memory)
         self.redact = redact
         self.max_tokens = max_tokens
@@ -359,11 +360,14 @@ class Agent(Generic[Deps, Output]):
         return text
 
     async def _closing(self, end: Coroutine[Any, Any, Result]) -> Result:
-        """Await it, then close what the model has open in this event loop, which ends."""
+        """Await it, then close what the models of the tree have open in this event loop, which ends."""
+        models = {id(self.model): self.model}
+        asked_models.set(models)
         try:
             return await end
         finally:
-            await self.model.aclose()
+            for model in models.values():
+                await model.aclose()
 
 
 def _named(instructions: str | Instructions, agent: str) -> Instructions:

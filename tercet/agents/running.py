@@ -177,6 +177,7 @@ def assemble(
     model: ChatModel | None = None,
     gate: ToolGate | None = None,
     recall: Recall | None = None,
+    journal: Journal | None = None,
     above: RunState | None = None,
 ) -> Loop[Output]:
     """The loop of a run of an agent.
@@ -188,9 +189,10 @@ def assemble(
         log: Where its events go.
         deps: Handed on to the tools.
         consumed: What it had done and spent before.
-        model: Instead of the agent's, likewise the gate and the memory's recall: for replays.
+        model: Instead of the agent's, likewise the gate, the memory's recall and the journal: for replays.
         gate: As said.
         recall: As said.
+        journal: As said.
         above: The run that this one is a part of: its limits hold too, and so do its permissions.
 
     Raises:
@@ -200,7 +202,7 @@ def assemble(
     if above is None:
         ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     else:
-        ledger = above.ledger.child(agent.limits, agent=agent.name, consumed=consumed)
+        ledger = above.ledger.child(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     permissions = agent.permissions if above is None else agent.permissions.intersect(above.permissions)
     visible = permissions.visible(agent.tools.values())
     requests = RecordedRequests(
@@ -238,7 +240,7 @@ def assemble(
             tools={tool.name: tool for tool in visible},
             permissions=permissions,
             root=run.root,
-            journal=_journal(agent, above),
+            journal=journal or _journal(agent, above),
             ledger=ledger,
             taint=conversation.taint,
             loops=above.loops if above else LoopDetector(),

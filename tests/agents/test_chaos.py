@@ -42,7 +42,7 @@ LIMITS = Limits(steps=6, tool_calls=12, seconds=1.5)
 HANGS_AFTER = 15.0
 """Seconds: ten times what a run may take."""
 POLICY = Permissions(
-    allow=["look_up", "note", "ring"], ask=["ring_later"], readable=["words"], writable=["notes", "bell"]
+    allow=["look_up", "note", "ring(number=*)"], ask=["ring_later"], readable=["words"], writable=["notes", "bell"]
 )
 
 

@@ -16,6 +16,7 @@ from tercet import (
     Answer,
     Escalated,
     Impossible,
+    Instructions,
     LimitReached,
     Limits,
     NeedsClarification,
@@ -426,3 +427,24 @@ def test_an_answer_holds_no_address_that_the_run_was_not_given(address: str) -> 
     assert end.output == "See https://acme.example/keys."
     for request in model.requests[1:]:
         assert "There is no address" in request.messages[-1].parts[0].content[0].text
+
+
+def test_a_limit_of_cost_needs_to_know_what_the_model_costs() -> None:
+    """Said when the agent is made, and not by each of its runs."""
+    limits = Limits(cost=Decimal("0.50"))
+    with pytest.raises(ConfigurationError, match="nothing says what its model 'scripted' costs"):
+        agent(ScriptedModel([]), limits=limits)
+    prices = Prices(input=Decimal(3), cached_read=Decimal(0), cache_write=Decimal(0), output=Decimal(15))
+    assert agent(ScriptedModel([]), limits=limits, prices={"scripted": prices}).limits.cost == Decimal("0.50")
+
+
+def test_instructions_without_a_name_have_that_of_the_agent() -> None:
+    with ScriptedModel([finish("42"), finish("42")]) as model:
+        used = agent(model, instructions="Reckon.")
+        first = used.run_sync("Twice 21?", scope=SCOPE)
+        named = used.with_instructions(Instructions(text="Reckon.", name="reckoning", version="2"))
+        second = named.run_sync("Twice 21?", scope=SCOPE)
+
+    assert first.instructions.startswith("helper@1#")
+    assert second.instructions.startswith("reckoning@2#")
+    assert used.rolled_back_to(second.run, scope=SCOPE).instructions == named.instructions

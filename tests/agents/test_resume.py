@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tercet import Agent, Answer, Document, Memory, NeedsClarification, Scope, ingest, tool
+from tercet import Agent, Answer, Document, Escalated, Memory, NeedsClarification, Scope, ingest, tool
 from tercet.agents.explain import explain
 from tercet.agents.replay import replay, replay_from
 from tercet.agents.running import go_on
@@ -134,6 +134,34 @@ def test_a_replay_sends_the_same_bytes_and_executes_nothing(memory: Memory) -> N
         asyncio.run(replay(Agent("helper", model=model, memory=memory), end.run, scope=SCOPE))
     with pytest.raises(InputError, match="no run"):
         asyncio.run(replay(nothing, end.run, scope=Scope(tenant="other")))
+
+
+def waiting_for_people(memory: Memory) -> list[str]:
+    return [one.id for one in memory.journal.approvals(scope=SCOPE, at=memory.clock())]
+
+
+def test_an_agent_that_escalates_its_failures_does_not_escalate_its_replays(memory: Memory) -> None:
+    """S2.74: what parts from the journal is said, wherever it does, and nobody is asked to look at it."""
+    with ScriptedModel(SCRIPT) as model:
+        used = Agent("helper", model=model, memory=memory, tools=[customer], on_failure="escalate")
+        end = used.run_sync("Which plan has Ada?", scope=SCOPE)
+    nothing = Agent("helper", model=ScriptedModel([]), memory=memory, tools=[customer], on_failure="escalate")
+    with pytest.raises(ReplayError, match="the instructions of the request differ"):
+        asyncio.run(replay(nothing.with_instructions("Be brief."), end.run, scope=SCOPE))
+
+    single = Agent("helper", model=ScriptedModel([finish("gold")]), memory=memory, on_failure="escalate")
+    end = single.run_sync("Which plan has Ada?", scope=SCOPE)
+    with pytest.raises(ReplayError, match="the instructions of the request differ"):
+        asyncio.run(replay(single.with_instructions("Be brief."), end.run, scope=SCOPE))
+    assert waiting_for_people(memory) == []
+
+    broken = Agent("helper", model=ScriptedModel([answer("done")]), memory=memory, repairs=0, on_failure="escalate")
+    failed = broken.run_sync("Which plan has Ada?", scope=SCOPE)
+    before = waiting_for_people(memory)
+    repeated = asyncio.run(replay(broken, failed.run, scope=SCOPE))
+    assert isinstance(repeated.end, Escalated)
+    assert repeated.end.reason == failed.text
+    assert waiting_for_people(memory) == before
 
 
 def test_a_suspended_and_a_failed_run_are_repeated_too(memory: Memory) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tercet.agents.gate.idempotency import effect_key
+from tercet.agents.gate.threads import THREADS
 from tercet.agents.gate.untrusted import LEVELS, excerpt, told
 from tercet.agents.tools.records import Failed, InDoubt, Refused, Succeeded, ToolContext, ToolOutput
 from tercet.agents.tools.schema import bind
@@ -37,9 +38,10 @@ class _Raised:
 class ExecuteStep:
     """Runs the tool once. The last step: nothing comes behind it.
 
-    Async functions are awaited; others run in a thread of their own, so that a hung one holds up neither the run nor
-    the end of the process. After its time, or when the run is cancelled, an async tool is cancelled and may still say
-    how it ended; then it is left to itself. A tool that blocks the event loop cannot be stopped by anything.
+    Async functions are awaited; others run in a thread that no other call waits for, so that a hung one holds up
+    neither the run nor the end of the process. After its time, or when the run is cancelled, an async tool is cancelled
+    and may still say how it ended; then it is left to itself. A tool that blocks the event loop cannot be stopped by
+    anything.
 
     A tool that changes something and neither returned nor raised ``NothingChangedError`` is in doubt.
 
@@ -131,7 +133,6 @@ async def _called(call: Callable[[], Any], function: Callable[..., Any]) -> _Ret
 
 
 def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
-    """Of a thread of its own: threads of a pool are waited for when the process ends, and hung tools use them up."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -150,10 +151,11 @@ def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
         except BaseException as raised:
             # No exception may end a future that says to whoever awaits it that an iteration is over.
             error = RuntimeError("StopIteration was raised") if isinstance(raised, StopIteration) else raised
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, value, error)
 
-    Thread(target=copy_context().run, args=(work,), name="tercet-tool", daemon=True).start()
+    context = copy_context()
+    THREADS.run(lambda: context.run(work))
     return future
 
 

@@ -116,6 +116,12 @@ class Gate:
         return outcome
 
     async def _from(self, number: int, call: Call, run: RunState) -> Outcome:
+        if number == len(self.steps):
+            raise ConfigurationError(
+                f"The last step of the gate, {self.steps[-1].name!r}, passed a call on.",
+                remedy="End with ExecuteStep().",
+            )
+
         async def then(passed: Call) -> Outcome:
             return await self._from(number + 1, passed, run)
 

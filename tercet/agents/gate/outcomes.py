@@ -23,8 +23,8 @@ _CITATIONS: TypeAdapter[dict[str, Citation]] = TypeAdapter(dict[str, Citation])
 def kept(outcome: Succeeded | Failed) -> str:
     """The outcome of something that happened, as JSON."""
     if isinstance(outcome, Succeeded):
-        sources = _SOURCES.dump_python(outcome.sources, mode="json")
-        citations = _CITATIONS.dump_python(dict(outcome.citations), mode="json")
+        sources = _SOURCES.dump_python(outcome.sources, mode="json") if outcome.sources else []
+        citations = _CITATIONS.dump_python(dict(outcome.citations), mode="json") if outcome.citations else {}
         return canonical({"value": outcome.value, "sources": sources, "citations": citations, "trust": outcome.trust})
     return canonical({"failed": outcome.reason})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_jsonable_python
@@ -15,8 +14,6 @@ from tercet.models.chat_records import SourcePart
 from tercet.records import Citation, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome
 
@@ -46,29 +43,22 @@ class ValidateStep:
     def _checked(self, outcome: Succeeded) -> Succeeded:
         _check_records(outcome)
         value, findings = clean_json(to_jsonable_python(outcome.value))
-        counts = Counter({finding.kind: finding.count for finding in findings})
         length = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False, allow_nan=False))
         length += sum(len(piece) for source in outcome.sources for piece in source.pieces)
         if length > self._most:
             raise ValueError(f"it has {length} characters, {self._most} are allowed")
+        if not outcome.sources:
+            return Succeeded(value=value, trust=outcome.trust, findings=findings)
+        counts = Counter({finding.kind: finding.count for finding in findings})
         cleaned = [_clean_source(source, counts) for source in outcome.sources]
         sources = tuple(source for source in cleaned if source is not None)
-        return replace(
-            outcome,
+        return Succeeded(
             value=value,
             sources=sources,
-            citations=_checked_citations(outcome.citations, {source.id for source in sources}),
+            citations={one.id: outcome.citations[one.id] for one in sources if one.id in outcome.citations},
+            trust=outcome.trust,
             findings=tuple(Finding(kind=kind, count=count) for kind, count in sorted(counts.items())),
         )
-
-
-def _checked_citations(citations: Mapping[str, Citation], ids: set[str]) -> dict[str, Citation]:
-    """The citations of sources that are left."""
-    kept = {identifier: citation for identifier, citation in dict(citations).items() if identifier in ids}
-    for citation in kept.values():
-        if not isinstance(citation, Citation):
-            raise TypeError(f"a citation is a {type(citation).__name__}, not a Citation")
-    return kept
 
 
 def _check_records(outcome: Succeeded) -> None:

@@ -334,3 +334,11 @@ def test_what_is_computed_from_a_text_is_trusted_no_more_than_the_text() -> None
 def test_a_tool_may_say_how_far_this_output_is_trusted() -> None:
     assert returning(ToolOutput(value="x", trust="internal")).trust == "internal"
     assert returning("x").trust == "external"
+
+
+def test_a_gate_that_does_not_end_says_so() -> None:
+    rig = Rig([search])
+    rig.gate = Gate(default_steps()[:-1])
+
+    with pytest.raises(ConfigurationError, match="'validate', passed a call on"):
+        passed(rig, "search", {"query": "keys"})
