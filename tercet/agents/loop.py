@@ -338,7 +338,8 @@ class Loop(Generic[Output]):
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
             wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
-            check_addresses([*_strings(call.arguments), response.text], self._conversation.seen)
+            said = [*_strings(call.arguments), response.text]
+            check_addresses(said, self._conversation.seen, self._conversation.vouched)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
