@@ -51,7 +51,9 @@ def replay(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a run from the journal, and compare each request. They are the same to the byte; no model, tool or network is used.
+    """Repeat a run from the journal, and compare each request to the byte.
+
+    No model, tool or network is used.
 
     Exit code 1 when the agent of today sends another request than then. With --from the run is gone on with anew from
     that step, as a run of its own; tools that would change anything are refused.

@@ -31,9 +31,9 @@ def worker(
 ) -> None:
     """Take part in ingests that were started with --distribute.
 
-    Any number may run, on this host or others, and start and end at any time. Each claims files a few at a time, then texts without a vector.
-    When one dies, others do what it was at. The files must lie at the same path on every host. SIGTERM ends a worker
-    after the batch at hand.
+    Any number may run, on this host or others, and start and end at any time. Each claims files a few at a time, then
+    texts without a vector. When one dies, others do what it was at. The files must lie at the same path on every host.
+    SIGTERM ends a worker after the batch at hand.
 
     \b
     Examples:
