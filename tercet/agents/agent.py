@@ -222,7 +222,9 @@ class Agent(Generic[Deps, Output]):
             TercetError: As ``run`` does, while reading.
         """
         events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=events.put_nowait)
+        watch = events.put_nowait
+        with self._boundary():
+            loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch)
         running = asyncio.create_task(loop.run(), name=f"run of {self.name}")
         running.add_done_callback(lambda _: events.put_nowait(None))
         try:
