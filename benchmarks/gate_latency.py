@@ -76,8 +76,8 @@ async def change(query: str, limit: int, tags: list[str]) -> list[str]:
 
 POLICY = Permissions(
     allow=["compute", "read", "read_*", "change(limit=*)", *(f"search_{number}" for number in range(8))],
-    ask=[f"change(query=*secret {number}*)" for number in range(4)],
-    deny=[f"change(tags=forbidden-{number})" for number in range(4)],
+    ask=["change(query=*secret*)", *(f"change_{number}(query=*secret*)" for number in range(3))],
+    deny=["change(tags=forbidden-*)", *(f"*_{number}(tags=forbidden-*)" for number in range(3))],
     readable=["docs"],
     writable=["crm"],
     thresholds=[

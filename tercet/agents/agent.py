@@ -7,6 +7,7 @@ import copy
 import os
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
-from tercet.agents.construction import stated_permissions
-from tercet.agents.delegating import agent_tool
+from tercet.agents.construction import check_prices, stated_permissions
+from tercet.agents.delegating import agent_tool, asked_models
 from tercet.agents.gate.breaker import Breakers
 from tercet.agents.gate.gate import Gate, default_steps
 from tercet.agents.gate.rate import RateLimits
@@ -135,7 +136,7 @@ class Agent(Generic[Deps, Output]):
         self.name = name
         stated = {"limits": limits, "owner": owner, "on_failure": on_failure}
         self.permissions = stated_permissions(name, tools, permissions=permissions, stated=stated)
-        self.instructions = Instructions(text=instructions) if isinstance(instructions, str) else instructions
+        self.instructions = _named(instructions, name)
         self.model = _model(model)
         self.memory = memory
         self.tools = {tool.name: tool for tool in tools}
@@ -145,6 +146,7 @@ class Agent(Generic[Deps, Output]):
         self.on_failure: FailurePolicy = on_failure or "raise"
         self.corpus = tuple(corpus)
         self.prices = dict(prices or {})
+        check_prices(name, model=self.model.name, limits=self.limits, prices=self.prices)
         self.journal = journal or _journal(memory)
         self.redact = redact
         self.max_tokens = max_tokens
@@ -222,7 +224,9 @@ class Agent(Generic[Deps, Output]):
             TercetError: As ``run`` does, while reading.
         """
         events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=events.put_nowait)
+        watch = events.put_nowait
+        with self._boundary():
+            loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch)
         running = asyncio.create_task(loop.run(), name=f"run of {self.name}")
         running.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -291,7 +295,7 @@ class Agent(Generic[Deps, Output]):
     def with_instructions(self, instructions: str | Instructions) -> Agent[Deps, Output]:
         """The same agent with other instructions."""
         other = copy.copy(self)
-        other.instructions = Instructions(text=instructions) if isinstance(instructions, str) else instructions
+        other.instructions = _named(instructions, self.name)
         return other
 
     def rolled_back_to(self, run: str, *, scope: Scope) -> Agent[Deps, Output]:
@@ -356,11 +360,19 @@ class Agent(Generic[Deps, Output]):
         return text
 
     async def _closing(self, end: Coroutine[Any, Any, Result]) -> Result:
-        """Await it, then close what the model has open in this event loop, which ends."""
+        """Await it, then close what the models of the tree have open in this event loop, which ends."""
+        models = {id(self.model): self.model}
+        asked_models.set(models)
         try:
             return await end
         finally:
-            await self.model.aclose()
+            for model in models.values():
+                await model.aclose()
+
+
+def _named(instructions: str | Instructions, agent: str) -> Instructions:
+    given = Instructions(text=instructions) if isinstance(instructions, str) else instructions
+    return given if given.name else replace(given, name=agent)
 
 
 def _model(model: ChatModel | str | None) -> ChatModel:

@@ -25,6 +25,7 @@ from tercet.agents.events import (
 )
 from tercet.agents.instructions import what_is_left
 from tercet.agents.links import check_addresses
+from tercet.agents.threads import in_thread
 from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
 from tercet.agents.tools.records import Call, Pending, Refused
 from tercet.errors import InputError, LimitExceededError, OutputError, StoreError, TercetError
@@ -337,7 +338,8 @@ class Loop(Generic[Output]):
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
             wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
-            check_addresses([*_strings(call.arguments), response.text], self._conversation.seen)
+            said = [*_strings(call.arguments), response.text]
+            check_addresses(said, self._conversation.seen, self._conversation.vouched)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
@@ -387,7 +389,7 @@ class Loop(Generic[Output]):
             evidence=evidence,
             expires_at=state.clock() + self._config.approvals_expire,
         )
-        await asyncio.to_thread(state.journal.ask, asked, at=state.clock())
+        await in_thread(state.journal.ask, asked, at=state.clock())
         self._suspend("escalation", reason, call=call, approval=asked.id)
         return Escalated(**self._endings.common(), approval=asked.id, reason=reason, evidence=evidence)
 

@@ -80,14 +80,16 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
     new = NewRun(id=run, scope=record.scope, agent=record.agent, task=record.task)
     conversation = Conversation(taint=Taint())
     model = RecordedModel(recording)
+    journal = InMemoryJournal()
     loop = assemble(
         agent,
         new,
         conversation,
-        RunLog(InMemoryJournal(), new, clock=agent.clock),
+        RunLog(journal, new, clock=agent.clock),
         model=model,
         gate=RecordedGate(recording),
         recall=recording.recall if recording.context is not None else None,
+        journal=journal,
     )
     loop.record(recording.started)
     try:
@@ -96,9 +98,13 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
             loop.record(recording.resumed.popleft())
             end = await loop.run()
     except (ModelError, RunError) as error:
-        if isinstance(error, ReplayError) or recording.failed is None:
+        if recording.difference is not None:
+            raise recording.difference from error
+        if recording.failed is None:
             raise
         return Replay(run=run, requests=model.requests, end=None, error=recording.failed.error)
+    if recording.difference is not None:  # the agent puts its failures before a person, and so it did with this one
+        raise recording.difference
     if recording.answers:
         raise ReplayError(
             f"The replay of run {run} ended after {model.requests} requests, and the journal has "
@@ -164,6 +170,8 @@ class Recording:
     """By step and call: one that waited for a person has two."""
     resumed: deque[Resumed] = field(init=False, default_factory=deque)
     failed: RunFailed | None = field(init=False, default=None)
+    difference: ReplayError | None = field(init=False, default=None)
+    """Where the repetition first parted from the run."""
 
     def __post_init__(self) -> None:
         for event in self.events:
@@ -191,8 +199,14 @@ class Recording:
     async def recall(self, task: str) -> Context:
         """The context that the run had."""
         if self.context is None:
-            raise ReplayError(f"Run {self.run} had no context for {task!r}.", run=self.run)
+            raise self.parts(f"Run {self.run} had no context for {task!r}.")
         return self.context
+
+    def parts(self, message: str, *, remedy: str = "") -> ReplayError:
+        """The error that says how the repetition is another run; the first of them is what the replay says."""
+        error = ReplayError(message, remedy=remedy, run=self.run)
+        self.difference = self.difference or error
+        return error
 
 
 class RecordedModel:
@@ -218,13 +232,12 @@ class RecordedModel:
             ModelError: So it ended then.
         """
         if not self._recording.answers:
-            raise ReplayError(
-                f"The replay of run {self._recording.run} sends more than the {self.requests} requests in the journal.",
-                run=self._recording.run,
+            raise self._recording.parts(
+                f"The replay of run {self._recording.run} sends more than the {self.requests} requests in the journal."
             )
         asked, answered = self._recording.answers.popleft()
         self.requests += 1
-        _compare(asked, request, run=self._recording.run)
+        _compare(asked, request, self._recording)
         if answered is None:
             raise ModelError("The request failed in the run that is repeated.", usage=Usage())
         return read_response(known(answered.texts[0]))
@@ -252,10 +265,9 @@ class RecordedGate:
         """
         outcomes = self._recording.outcomes.get(call.id)
         if not outcomes:
-            raise ReplayError(
+            raise self._recording.parts(
                 f"The replay of run {self._recording.run} calls {call.name!r} in step {call.step}, and the journal has "
-                "no result of that.",
-                run=run.run,
+                "no result of that."
             )
         outcome = outcomes.popleft()
         if outcome.kind in RAN:
@@ -277,7 +289,7 @@ class HarmlessGate:
         return await self._gate.pass_(call, run)
 
 
-def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
+def _compare(asked: ModelRequested, request: ChatRequest, recording: Recording) -> None:
     """See that a request is the one on record.
 
     Raises:
@@ -287,16 +299,15 @@ def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
     for place, (then, now) in enumerate(zip(asked.texts, texts, strict=False)):
         if known(then) != now:
             what = ("the instructions", "the tools")[place] if place < 2 else f"message {place - 1}"
-            raise ReplayError(
-                f"Step {asked.step} of run {run}: {what} of the request differ: {_difference(known(then), now)}.",
+            raise recording.parts(
+                f"Step {asked.step} of run {recording.run}: {what} of the request differ: "
+                f"{_difference(known(then), now)}.",
                 remedy="Repeat it with the agent as it was, or see replay_from.",
-                run=run,
             )
     if len(asked.texts) != len(texts) or asked.parameters != _as_json(request_parameters(request)):
-        raise ReplayError(
-            f"Step {asked.step} of run {run}: the journal has {len(asked.texts)} texts and {asked.parameters}, the "
-            f"replay {len(texts)} and {request_parameters(request)}.",
-            run=run,
+        raise recording.parts(
+            f"Step {asked.step} of run {recording.run}: the journal has {len(asked.texts)} texts and "
+            f"{asked.parameters}, the replay {len(texts)} and {request_parameters(request)}."
         )
 
 
