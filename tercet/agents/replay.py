@@ -14,12 +14,14 @@ from tercet.agents.events import (
     ModelAnswered,
     ModelRequested,
     Resumed,
+    RunEnded,
     RunFailed,
     RunStarted,
     ToolFinished,
 )
+from tercet.agents.ledger import MEASURES
 from tercet.agents.requests import request_parameters, request_texts
-from tercet.agents.resuming import RAN, consumed_by
+from tercet.agents.resuming import consumed_by
 from tercet.agents.run_log import RunLog
 from tercet.agents.running import assemble, new_id, recorded_events, run_of
 from tercet.agents.tools.records import Refused
@@ -94,8 +96,10 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
     loop.record(recording.started)
     try:
         end = await loop.run()
-        while recording.resumed and isinstance(end, NeedsClarification | Escalated):
-            loop.record(recording.resumed.popleft())
+        while recording.resumptions and isinstance(end, NeedsClarification | Escalated):
+            resumed = recording.resumptions.popleft()
+            if resumed is not None:
+                loop.record(resumed)
             end = await loop.run()
     except (ModelError, RunError) as error:
         if recording.difference is not None:
@@ -166,15 +170,20 @@ class Recording:
     context: Context | None = field(init=False, default=None)
     answers: deque[tuple[ModelRequested, ModelAnswered | None]] = field(init=False, default_factory=deque)
     """The last attempt of each request; None: it failed too."""
-    outcomes: dict[str, deque[Outcome]] = field(init=False, default_factory=dict)
+    finished: dict[str, deque[ToolFinished]] = field(init=False, default_factory=dict)
     """By step and call: one that waited for a person has two."""
-    resumed: deque[Resumed] = field(init=False, default_factory=deque)
+    resumptions: deque[Resumed | None] = field(init=False, default_factory=deque)
+    """How it went on each time that it had been suspended; None: nobody had said anything, and it waited again."""
     failed: RunFailed | None = field(init=False, default=None)
     difference: ReplayError | None = field(init=False, default=None)
     """Where the repetition first parted from the run."""
 
     def __post_init__(self) -> None:
+        waits = False
         for event in self.events:
+            if waits:
+                self.resumptions.append(event if isinstance(event, Resumed) else None)
+            waits = isinstance(event, RunEnded) and event.end in ("clarification", "escalated")
             match event:
                 case RunStarted():
                     self.started = event
@@ -187,10 +196,7 @@ class Recording:
                 case ModelAnswered():
                     self.answers[-1] = (self.answers[-1][0], event)
                 case ToolFinished():
-                    outcome = read_outcome(known(event.texts[0]))
-                    self.outcomes.setdefault(f"{event.step}/{event.call}", deque()).append(outcome)
-                case Resumed():
-                    self.resumed.append(event)
+                    self.finished.setdefault(f"{event.step}/{event.call}", deque()).append(event)
                 case RunFailed():
                     self.failed = event
                 case _:
@@ -263,16 +269,15 @@ class RecordedGate:
         Raises:
             ReplayError: The run had no such call.
         """
-        outcomes = self._recording.outcomes.get(call.id)
-        if not outcomes:
+        finished = self._recording.finished.get(call.id)
+        if not finished:
             raise self._recording.parts(
                 f"The replay of run {self._recording.run} calls {call.name!r} in step {call.step}, and the journal has "
                 "no result of that."
             )
-        outcome = outcomes.popleft()
-        if outcome.kind in RAN:
-            run.ledger.book(tool_calls=1).settle()  # the model is told how many are left
-        return outcome
+        event = finished.popleft()
+        run.ledger.take_over({measure: event.consumed[measure] for measure in MEASURES if measure in event.consumed})
+        return read_outcome(known(event.texts[0]))
 
 
 class HarmlessGate:

@@ -15,7 +15,7 @@ from tercet.agents.instructions import contract
 from tercet.agents.ledger import Ledger
 from tercet.agents.loop import Loop, LoopConfig
 from tercet.agents.requests import RecordedRequests
-from tercet.agents.resuming import consumed_by, decided, recorded_below, remember_attempts
+from tercet.agents.resuming import consumed_by, decided, doubt_what_was_begun, recorded_below, remember_attempts
 from tercet.agents.run_log import RunLog
 from tercet.agents.threads import in_thread
 from tercet.agents.trust import Taint
@@ -160,6 +160,7 @@ async def go_on(
     below = await in_thread(recorded_below, agent.journal, run)
     loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events, below))
     remember_attempts(loop.state, events)
+    await in_thread(doubt_what_was_begun, agent.journal, run, at=agent.clock())
     said = await decided(agent, conversation.waiting, answer=answer)
     if said is not None:
         loop.record(Resumed(step=conversation.step, texts=(said,)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import ApprovalRecord, ApprovalState
 
 approvals_app = typer.Typer(
-    help="Decide on the calls for which agents wait: what is asked for, why, on whose behalf; approve or deny.",
+    help="Decide on the calls for which agents wait. Each says what is asked for, why, and on whose behalf.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -79,7 +79,7 @@ def show(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show all that a person should know before deciding: the call with every argument, why it is asked, for whom.
+    """Show all that a person should know before deciding. The call with every argument, why it is asked, for whom.
 
     Text of models and tools stands behind a bar, with hidden characters as escapes.
 
@@ -115,7 +115,7 @@ def approve(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the call run, once, with exactly the arguments that are shown, until the approval expires.
+    """Let the call run, once, until the approval expires. It runs with exactly the arguments that are shown.
 
     The run goes on when its agent resumes it. Works beside a running process.
 
@@ -186,7 +186,7 @@ def _tell(found: ApprovalRecord, *, as_json: bool) -> None:
         print_json({"approval": approval_document(found)})
         return
     _print(found, found.decided_at or found.asked_at)
-    typer.echo(f"\nThe run goes on with agent.resume({found.run!r}).")
+    typer.echo(f"\nThe run goes on with agent.resume({found.run!r}, scope=…).")
 
 
 def _summary(found: ApprovalRecord, now: datetime) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import EffectRecord, EffectState
 
 effects_app = typer.Typer(
-    help="Look at what agents changed outside, and settle what nobody knows whether it happened.",
+    help="Look at what agents changed outside. Settle what nobody knows whether it happened.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -95,7 +95,7 @@ def resolve(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a doubt: say whether an effect happened, after looking at the system that it should have changed.
+    """Settle a doubt: say whether an effect happened. Look at the system that it should have changed before.
 
     An effect that is started has to be --abandoned as well: settled while a process is still at it, it could happen
     twice. Name and reason are kept with the effect.

@@ -98,7 +98,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in the folder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure one configuration on a data set, and write the run to a folder.
+    """Measure one configuration on a data set. The run is written to a folder.
 
     The documents are ingested into a temporary memory and every question is searched. No text is embedded twice:
     vectors are kept between runs. Questions that fail count as zero and are listed.
@@ -161,7 +161,7 @@ def sweep(
     embedding_cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure every combination of the settings that have several values, and say which to take.
+    """Measure every combination of settings, and say which to take.
 
     Settings with a list of values in the configuration file are varied too. Configurations that are cut and embedded
     alike share one memory. Differences to the baseline are paired by question and adjusted for their number (Holm). Run

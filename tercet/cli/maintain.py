@@ -95,7 +95,9 @@ def doctor(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the installation and the memory: what is there, which model resolves and from where, what is damaged.
+    """Check the installation and the memory, and say what is damaged.
+
+    Also what is installed, and which embedding model is found and where.
 
     \b
     Examples:

@@ -51,7 +51,9 @@ def replay(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a run from the journal: no model, tool or network; each request is compared to the byte.
+    """Repeat a run from the journal, and compare every request.
+
+    Requests are compared to the byte. No model, tool or network is used.
 
     Exit code 1 when the agent of today sends another request than then. With --from the run is gone on with anew from
     that step, as a run of its own; tools that would change anything are refused.

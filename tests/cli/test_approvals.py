@@ -78,7 +78,7 @@ def test_an_edit_is_kept_beside_what_was_asked_for(journalled, tmp_path: Path) -
     out = journalled("approvals", "approve", ASKED, *WHO, *ANN, "--edit", edit).out
 
     assert '  allowed instead:\n    to: "ACME"\n    value: 900.1\n    note: "Grüße"\n' in out
-    assert f"agent.resume('{WAITS}')" in out
+    assert f"agent.resume('{WAITS}', scope=…)" in out
     found = stored(tmp_path)
     assert json.loads(found.edited_arguments) == {"to": "ACME", "value": 900.1, "note": "Grüße"}
     assert json.loads(found.arguments) == ARGUMENTS
