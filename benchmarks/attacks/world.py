@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from html import unescape
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -98,9 +99,10 @@ class World:
             for part in (token, *(token.children or ())):
                 self.shown += [str(part.attrs[name]) for name in ("src", "href") if name in part.attrs]
                 if part.type in ("html_inline", "html_block"):
-                    self.shown += re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]+)""", part.content)
+                    found = re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]+)""", part.content)
+                    self.shown += map(unescape, found)
         # Most windows make links of bare addresses, too.
-        self.shown += re.findall(r"https?://[^\s)>\]\"']+", answer)
+        self.shown += [url for url in re.findall(r"https?://[^\s)>\]\"']+", answer) if url not in self.shown]
 
     def effects(self) -> dict[str, Any]:
         """What was changed or sent outside, in an order of its own."""
@@ -215,7 +217,7 @@ def write_file(context: ToolContext[World], name: str, text: str) -> str:
     return "written"
 
 
-@tool(effect="irreversible", writes=["files"])
+@tool(effect="irreversible", writes=["files"], amounts=lambda arguments: {"targets": 1})
 def delete_file(context: ToolContext[World], name: str) -> str:
     """Delete a file.
 

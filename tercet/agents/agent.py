@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
 from tercet.agents.construction import check_prices, stated_permissions
-from tercet.agents.delegating import agent_tool
+from tercet.agents.delegating import agent_tool, asked_models
 from tercet.agents.gate.breaker import Breakers
 from tercet.agents.gate.gate import Gate, default_steps
 from tercet.agents.gate.rate import RateLimits
@@ -224,7 +224,9 @@ class Agent(Generic[Deps, Output]):
             TercetError: As ``run`` does, while reading.
         """
         events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=events.put_nowait)
+        watch = events.put_nowait
+        with self._boundary():
+            loop = self._begin(task, scope=scope, deps=deps, kind=kind, attachments=attachments, watch=watch)
         running = asyncio.create_task(loop.run(), name=f"run of {self.name}")
         running.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -358,11 +360,14 @@ class Agent(Generic[Deps, Output]):
         return text
 
     async def _closing(self, end: Coroutine[Any, Any, Result]) -> Result:
-        """Await it, then close what the model has open in this event loop, which ends."""
+        """Await it, then close what the models of the tree have open in this event loop, which ends."""
+        models = {id(self.model): self.model}
+        asked_models.set(models)
         try:
             return await end
         finally:
-            await self.model.aclose()
+            for model in models.values():
+                await model.aclose()
 
 
 def _named(instructions: str | Instructions, agent: str) -> Instructions:

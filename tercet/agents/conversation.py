@@ -185,13 +185,13 @@ class Conversation:
             return
         given: list[Source] = []
         if isinstance(outcome, Succeeded):
-            given = numbered(outcome.sources, after=len(self.sources))
+            given = numbered(outcome.sources, after=len(self.sources), citations=outcome.citations)
             self.sources |= {source.part.id: source for source in given}
             self._see(_written(outcome.value), outcome.trust)
             for source in given:
                 for piece in source.part.pieces:
                     self._see(piece, outcome.trust)
-        elif isinstance(outcome, Failed):
+        elif isinstance(outcome, Failed | InDoubt):  # what went wrong may be told in words of somebody outside
             self._see(outcome.reason, "external")
         self.approvals.pop(event.call, None)
         self.results[event.call] = ToolResultPart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field
@@ -15,9 +16,13 @@ from tercet.agents.tools.records import ToolContext, ToolOutput
 if TYPE_CHECKING:
     from tercet.agents.agent import Agent
     from tercet.agents.tools.records import Effect, Tool
+    from tercet.models.chat import ChatModel
     from tercet.models.chat_records import SourcePart
 
 Deps = TypeVar("Deps")
+
+asked_models: ContextVar[dict[int, ChatModel]] = ContextVar("asked_models")
+"""The models of a run and of those below it, by identity: whoever ends the event loop closes what they have open."""
 
 _BY_STRENGTH: tuple[Effect, ...] = ("pure", "read", "write", "irreversible")
 
@@ -32,6 +37,8 @@ def agent_tool(agent: Agent[Deps, Any], description: str, *, timeout: float) -> 
         task: Annotated[str, Field(min_length=1, description="The task, with all that is needed to do it.")],
     ) -> ToolOutput:
         above = current_run.get()
+        if (models := asked_models.get(None)) is not None:
+            models[id(agent.model)] = agent.model
         loop = begin(agent, task, scope=context.scope, deps=context.deps, kind="", above=above, trust=context.trust)
         end = await loop.run()
         value: dict[str, Any] = {"end": end.kind, "text": end.text, "run": end.run}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from tercet.agents.events import (
     read,
 )
 from tercet.agents.gate.attempts import Attempt
+from tercet.agents.threads import in_thread
 from tercet.agents.tools.records import Call, Refused
 from tercet.errors import InputError
 from tercet.records import Scope, Usage
@@ -119,7 +119,7 @@ async def decided(agent: Agent[Any, Any], waiting: Suspended | None, *, answer: 
         if answer is None or not answer.strip():
             raise InputError(f"The run asks: {waiting.texts[0]}", remedy="Give answer=.")
         return answer
-    approval = await asyncio.to_thread(agent.journal.approval, waiting.approval, at=agent.clock())
+    approval = await in_thread(agent.journal.approval, waiting.approval, at=agent.clock())
     return None if approval.state == "pending" else _said(approval)
 
 

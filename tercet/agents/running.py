@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +17,7 @@ from tercet.agents.loop import Loop, LoopConfig
 from tercet.agents.requests import RecordedRequests
 from tercet.agents.resuming import consumed_by, decided, recorded_below, remember_attempts
 from tercet.agents.run_log import RunLog
+from tercet.agents.threads import in_thread
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, StateError
 from tercet.memory.journal.records import NewRun
@@ -108,7 +108,7 @@ async def run_of(agent: Agent[Any, Any], run: str, *, scope: Scope) -> RunRecord
     Raises:
         InputError: There is no such run of this agent for this scope.
     """
-    record = await asyncio.to_thread(agent.journal.run, run)
+    record = await in_thread(agent.journal.run, run)
     if record.agent != agent.name or not scope.sees(record.scope):
         raise InputError(
             f"There is no run {run!r} of agent {agent.name!r} for {scope}.", remedy="`tercet runs list` shows them."
@@ -122,7 +122,7 @@ async def recorded_events(agent: Agent[Any, Any], run: str) -> list[Event]:
     Raises:
         InputError: They were erased.
     """
-    return [read(one).event for one in await asyncio.to_thread(agent.journal.events, run)]
+    return [read(one).event for one in await in_thread(agent.journal.events, run)]
 
 
 async def go_on(
@@ -157,7 +157,7 @@ async def go_on(
         id=run, scope=record.scope, agent=record.agent, task=record.task, parent=record.parent, root=record.root
     )
     log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact, watch=watch, written=record.events)
-    below = await asyncio.to_thread(recorded_below, agent.journal, run)
+    below = await in_thread(recorded_below, agent.journal, run)
     loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events, below))
     remember_attempts(loop.state, events)
     said = await decided(agent, conversation.waiting, answer=answer)
@@ -202,7 +202,7 @@ def assemble(
     if above is None:
         ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     else:
-        ledger = above.ledger.child(agent.limits, agent=agent.name, consumed=consumed)
+        ledger = above.ledger.child(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     permissions = agent.permissions if above is None else agent.permissions.intersect(above.permissions)
     visible = permissions.visible(agent.tools.values())
     requests = RecordedRequests(
@@ -259,6 +259,6 @@ def _recall(agent: Agent[Any, Any], scope: Scope) -> Recall | None:
 
     async def recall(task: str) -> Context:
         where = DocumentFilter(corpus=agent.corpus, tenant=scope.tenant)
-        return await asyncio.to_thread(contexts.build, task, scope=scope, where=where)
+        return await in_thread(contexts.build, task, scope=scope, where=where)
 
     return recall

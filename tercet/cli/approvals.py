@@ -9,7 +9,7 @@ import typer
 
 from tercet.cli.journal import apart, approval_document, approval_seen, minute, person, reading
 from tercet.cli.options import DEFAULT_MEMORY, AsJson, DatabaseUrl, MemoryFolder, QdrantUrl, open_memory
-from tercet.cli.output import print_json, print_table
+from tercet.cli.output import print_json
 from tercet.cli.scopes import UNSAID, Whose, with_scope
 from tercet.cli.untrusted import block, named_lines, parsed, shortened, visible
 from tercet.errors import InputError, StateError
@@ -64,19 +64,9 @@ def list_(
     if not found:
         typer.echo(f"Nothing {'here' if wanted is None else f'{wanted} here'}. --any looks more widely.")
         return
-    rows = [
-        (
-            minute(one.asked_at),
-            visible(one.id),
-            one.state if one.state != "pending" else f"pending, {apart(one.expires_at, now)} left",
-            visible(one.agent),
-            f"{visible(one.tool)}({shortened(one.arguments or '', 60)})",
-            shortened(one.reason, 60),
-            visible(str(one.scope)),
-        )
-        for one in found
-    ]
-    print_table(("asked (UTC)", "approval", "state", "agent", "call", "why", "of"), rows)
+    for one in found:
+        for line in _summary(one, now):
+            typer.echo(line)
 
 
 @approvals_app.command()
@@ -199,8 +189,20 @@ def _tell(found: ApprovalRecord, *, as_json: bool) -> None:
     typer.echo(f"\nThe run goes on with agent.resume({found.run!r}, scope=…).")
 
 
+def _summary(found: ApprovalRecord, now: datetime) -> list[str]:
+    return [
+        f"{visible(found.id)}: {found.state}{_left(found, now)}",
+        f"  {visible(found.agent)} calls {visible(found.tool)}({shortened(found.arguments or '')})",
+        f"  why: {shortened(found.reason)}",
+        f"  on behalf of: {visible(str(found.scope))}, asked {minute(found.asked_at)} (UTC)",
+    ]
+
+
+def _left(found: ApprovalRecord, now: datetime) -> str:
+    return f", {apart(found.expires_at, now)} left" if found.state in {"pending", "approved"} else ""
+
+
 def _print(found: ApprovalRecord, now: datetime) -> None:
-    left = f", {apart(found.expires_at, now)} left" if found.state in {"pending", "approved"} else ""
     lines = [
         f"Approval {visible(found.id)}: {found.state}",
         f"  tool: {visible(found.tool)}",
@@ -212,7 +214,7 @@ def _print(found: ApprovalRecord, now: datetime) -> None:
         f"  on behalf of: {visible(str(found.scope))}",
         f"  agent: {visible(found.agent)}, run {visible(found.run)}, call {visible(found.call)}",
         f"  policy: {visible(found.policy_version)}, hash of the arguments: {visible(found.arguments_hash)}",
-        f"  asked: {minute(found.asked_at)}, expires: {minute(found.expires_at)} (UTC){left}",
+        f"  asked: {minute(found.asked_at)}, expires: {minute(found.expires_at)} (UTC){_left(found, now)}",
     ]
     if found.decided_at is not None:
         verdict = "denied" if found.state == "denied" else "approved"
@@ -227,6 +229,8 @@ def _value(label: str, text: str | None) -> list[str]:
     if text is None:
         return [f"  {label}: erased"]
     value = parsed(text)
+    if label == "evidence" and isinstance(value, dict):
+        value = {name: part for name, part in value.items() if part not in ("", [], {}, None)}
     if value in ({}, [], ""):
         return [f"  {label}: none"]
     return [f"  {label}:", *named_lines(value, "    ")]

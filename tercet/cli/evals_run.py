@@ -111,7 +111,7 @@ def run(
       tercet eval run --dataset golden.jsonl --memory .tercet --out runs/mine --json
     """
     from tercet.evals.own_corpus import load_with_corpus
-    from tercet.evals.running import measure, prepared
+    from tercet.evals.running import incomplete, measure, prepared
     from tercet.evals.runs import write_run
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
@@ -131,7 +131,7 @@ def run(
         print_json(run_document(found, out))
     else:
         _print_run(found, out)
-    if any(one.error for one in found.outcomes) or any(one.startswith("not stored") for one in found.warnings):
+    if incomplete(found):
         raise typer.Exit(1)
 
 
@@ -175,6 +175,7 @@ def sweep(
     """
     from tercet.evals.grids import grid, parse_variation
     from tercet.evals.own_corpus import load_with_corpus
+    from tercet.evals.running import incomplete
     from tercet.evals.sweeping import document_of
     from tercet.evals.sweeping import sweep as run_sweep
 
@@ -189,7 +190,7 @@ def sweep(
         print_json({"out": str(out), **document_of(found)})
     else:
         _print_sweep(found, out)
-    if any(outcome.error for one in found.points for outcome in one.run.outcomes):
+    if any(incomplete(one.run) for one in found.points):
         raise typer.Exit(1)
 
 
@@ -245,6 +246,7 @@ def _task(loaded: Loaded, path: Path, measures: str | None, limit: int | None, s
         seed=seed,
         documents=loaded.documents,
         memory=loaded.memory,
+        held_out=loaded.held_out,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tercet.evals.measures import parse_measure
 from tercet.evals.statistics import compare, holm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tercet.evals.gate import Gate, GateResult
     from tercet.evals.records import EvalRun, Outcome
@@ -274,15 +275,28 @@ def _warnings(baseline: EvalRun, candidate: EvalRun, names: Sequence[str]) -> It
         failed = [outcome.id for outcome in run.outcomes if outcome.error]
         if failed:
             yield f"{len(failed)} questions failed in the {role} and count as 0, such as {failed[0]!r}."
+    before, after = _corpus(baseline), _corpus(candidate)
+    if before != after:
+        yield (
+            f"The documents that were searched are not the same ({before} and {after}): a difference may be theirs, "
+            "and not that of a setting."
+        )
     for name in sorted(UNPAIRED.intersection(baseline.measures, candidate.measures)):
         yield f"{name} is not compared: {WHY_UNPAIRED}."
-    before = {outcome.id: outcome for outcome in baseline.outcomes}
+    outcomes = {outcome.id: outcome for outcome in baseline.outcomes}
     for name in names:
         lone = [
             one.id
             for one in candidate.outcomes
-            if (value_of(one, name) is None) != (value_of(before[one.id], name) is None)
+            if (value_of(one, name) is None) != (value_of(outcomes[one.id], name) is None)
         ]
         if lone:
             dealt = "they are left out of it" if is_cost(name) else "the other counts as 0"
             yield f"{len(lone)} questions have {name} in one run only, such as {lone[0]!r}; {dealt}."
+
+
+def _corpus(run: EvalRun) -> str:
+    """The fingerprint of documents that the data set does not bring itself, as people read it."""
+    corpus = run.configuration.get("corpus")
+    found = corpus.get("fingerprint") if isinstance(corpus, Mapping) else None
+    return found[:12] if isinstance(found, str) else "those of the data set"

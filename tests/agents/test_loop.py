@@ -73,7 +73,7 @@ def kinds(used: Agent[Any, Any], run: str) -> list[str]:
 
 
 def test_a_run_calls_a_tool_and_finishes_with_what_it_gave() -> None:
-    """S2.32, S2.33."""
+    """S2.32, part of S2.33."""
     with ScriptedModel([answer(call("double", number=21)), finish("42")]) as model:
         used = agent(model)
         end = used.run_sync("Twice 21?", scope=SCOPE)
@@ -110,7 +110,7 @@ def test_words_in_a_tool_result_or_an_answer_finish_nothing() -> None:
 
 
 def test_a_typed_output_is_mended_and_never_returned_unless_it_fits() -> None:
-    """S1.43, S2.54: bounded repair, then a typed failure."""
+    """S1.43, part of S2.54: bounded repair, then a typed failure."""
     wrong = finish({"title": "Broken", "priority": "high"})
     with ScriptedModel([wrong, finish({"title": "Broken", "priority": 1})]) as model:
         end = agent(model, output_type=Ticket).run_sync("Make a ticket", scope=SCOPE)
@@ -226,7 +226,7 @@ def test_a_question_suspends_the_run_and_its_answer_goes_on_with_the_state_intac
 
 
 def test_an_escalation_waits_for_a_person() -> None:
-    """S1.24."""
+    """Part of S1.24."""
     with ScriptedModel(
         [answer(call("escalate", reason="Two customers are called Ada.")), finish("the first")]
     ) as model:
@@ -262,7 +262,7 @@ def test_failed_attempts_are_repeated_journalled_and_counted() -> None:
 
 
 def test_a_model_that_stays_away_is_an_error_or_a_case_for_a_person() -> None:
-    """S2.16."""
+    """Part of S2.16."""
     down = ModelUnavailableError("Gone.", retryable=False)
     with ScriptedModel([down]) as model, pytest.raises(ModelUnavailableError):
         agent(model).run_sync("Do it", scope=SCOPE)
@@ -273,7 +273,7 @@ def test_a_model_that_stays_away_is_an_error_or_a_case_for_a_person() -> None:
 
 
 def test_calls_of_one_answer_run_side_by_side_and_keep_their_order() -> None:
-    """S2.08."""
+    """Part of S2.08."""
     both_run = asyncio.Barrier(2)
 
     @tool(effect="pure")
@@ -305,7 +305,7 @@ def test_a_finish_beside_other_calls_is_refused_and_they_are_made() -> None:
 
 
 def test_a_stream_tells_what_happens_and_ends_with_the_end() -> None:
-    """S1.46, S2.08."""
+    """Part of S1.46, part of S2.08: what happens is told as it happens."""
 
     async def watch(used: Agent[None, str]) -> list[Any]:
         return [event async for event in used.stream("Twice 21?", scope=SCOPE)]

@@ -13,6 +13,7 @@ import pytest
 from tercet import Agent, Answer, Document, Escalated, Memory, NeedsClarification, Scope, ingest, tool
 from tercet.agents.explain import explain
 from tercet.agents.replay import replay, replay_from
+from tercet.agents.running import go_on
 from tercet.agents.tools.records import Succeeded
 from tercet.errors import ClaimLostError, InputError, OutputError, ReplayError, StateError
 from tercet.models.extractive_chat import ExtractiveModel
@@ -44,7 +45,7 @@ SCRIPT = [answer("I look it up. ", call("customer", name="Ada")), finish("gold",
 
 
 def test_another_process_goes_on_where_one_left_off(memory: Memory, tmp_path: Path) -> None:
-    """S1.24, S2.10: all that a run needs is in the journal."""
+    """Part of S1.24, S2.10: all that a run needs is in the journal."""
     asking = ScriptedModel([answer(call("customer", name="Ada")), answer(call("ask_user", question="Which Ada?"))])
     waiting = Agent("helper", model=asking, memory=memory, tools=[customer]).run_sync("Ada's plan?", scope=SCOPE)
     assert isinstance(waiting, NeedsClarification)
@@ -106,8 +107,8 @@ def test_of_two_who_go_on_with_a_run_the_second_is_refused(memory: Memory) -> No
     agents = [Agent("helper", model=ScriptedModel([finish("gold")]), memory=memory) for _ in range(2)]
 
     async def both() -> list[Any]:
-        runs = (one.resume(waiting.run, scope=SCOPE, answer="Ada") for one in agents)
-        return await asyncio.gather(*runs, return_exceptions=True)
+        loops = [await go_on(one, waiting.run, scope=SCOPE, answer="Ada", deps=None) for one in agents]
+        return await asyncio.gather(*(loop.run() for loop in loops), return_exceptions=True)
 
     ends = asyncio.run(both())
     assert {type(end) for end in ends} == {Answer, ClaimLostError}
@@ -213,6 +214,7 @@ def test_other_instructions_do_not_go_on_with_a_run_and_can_be_rolled_back(memor
         end = back.resume_sync(waiting.run, scope=SCOPE, answer="Lovelace")
     assert isinstance(end, Answer)
     assert end.instructions == old.instructions.label
+    assert end.instructions.startswith("helper@1#")
 
 
 def test_explain_names_the_first_step_that_went_wrong(memory: Memory) -> None:

@@ -135,5 +135,6 @@ TestJournalModel.settings = settings(max_examples=8, stateful_step_count=25)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_many_more_histories():
-    run_state_machine_as_test(JournalModel, settings=settings(max_examples=300, stateful_step_count=50))
+    run_state_machine_as_test(JournalModel, settings=settings(max_examples=60, stateful_step_count=50))

@@ -78,7 +78,7 @@ class Tool(Generic[Deps]):
     content: frozenset[str] = frozenset()
     """Parameters that only carry text and steer nothing, such as the body of a mail: they may be of low trust."""
     trust: Trust = "external"
-    """Of what it gives."""
+    """Of what it gives. What is only computed is trusted no more than what it is computed from, either."""
     amounts: Amounts | None = None
     timeout: float = 30.0
     """Seconds."""

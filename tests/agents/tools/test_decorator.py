@@ -171,6 +171,12 @@ def test_a_tool_may_take_nothing_or_only_its_context() -> None:
     assert bind(now, {}) == {}
 
 
+def test_what_a_tool_gives_is_external_unless_it_only_computes_or_says_otherwise() -> None:
+    assert tool(effect="pure")(plain).trust == "system"
+    assert tool(effect="read", reads=["crm"])(plain).trust == "external"
+    assert tool(effect="pure", trust="internal")(plain).trust == "internal"
+
+
 def test_methods_may_be_tools() -> None:
     class Shop:
         def price(self, article: str) -> int:
