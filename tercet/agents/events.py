@@ -157,6 +157,7 @@ class Suspended:
     approval: str
     call: str
     """The call that is answered when the run goes on; empty: none."""
+    evidence: str = ""
     texts: Texts
     kind: Literal["suspended"] = "suspended"
 

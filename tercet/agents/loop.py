@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
-from tercet.agents.conversation import write_context, write_outcome
+from tercet.agents.conversation import known, write_context, write_outcome
 from tercet.agents.ending import Endings
 from tercet.agents.ends import Escalated, Impossible, NeedsClarification
 from tercet.agents.events import (
@@ -183,6 +183,12 @@ class Loop(Generic[Output]):
 
     async def _steps(self) -> End[Output]:
         conversation = self._conversation
+        waiting = conversation.waiting
+        if waiting is not None and waiting.why != "clarification":  # nobody has decided yet
+            reason = known(waiting.texts[0])
+            return Escalated(
+                **self._endings.common(), approval=waiting.approval, reason=reason, evidence=waiting.evidence
+            )
         if conversation.step == 0:
             if self._recall is not None and conversation.context is None:
                 await self._remember(self._recall)
@@ -395,14 +401,20 @@ class Loop(Generic[Output]):
             expires_at=state.clock() + self._config.approvals_expire,
         )
         await in_thread(state.journal.ask, asked, at=state.clock())
-        self._suspend("escalation", reason, call=call, approval=asked.id)
+        self._suspend("escalation", reason, call=call, approval=asked.id, evidence=evidence)
         return Escalated(**self._endings.common(), approval=asked.id, reason=reason, evidence=evidence)
 
     def _suspend(
-        self, why: Literal["clarification", "approval", "escalation"], text: str, *, call: str, approval: str = ""
+        self,
+        why: Literal["clarification", "approval", "escalation"],
+        text: str,
+        *,
+        call: str,
+        approval: str = "",
+        evidence: str = "",
     ) -> None:
-        event = Suspended(step=self._conversation.step, why=why, approval=approval, call=call, texts=(text,))
-        self.record(event)
+        step = self._conversation.step
+        self.record(Suspended(step=step, why=why, approval=approval, call=call, evidence=evidence, texts=(text,)))
 
 
 def _strings(value: object) -> Iterator[str]:

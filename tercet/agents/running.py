@@ -175,6 +175,7 @@ def assemble(
     *,
     deps: Any = None,  # noqa: ANN401 - as above
     consumed: Consumed | None = None,
+    attempts: int | None = None,
     model: ChatModel | None = None,
     gate: ToolGate | None = None,
     recall: Recall | None = None,
@@ -190,6 +191,7 @@ def assemble(
         log: Where its events go.
         deps: Handed on to the tools.
         consumed: What it had done and spent before.
+        attempts: At a request; None: as the agent makes.
         model: Instead of the agent's, likewise the gate, the memory's recall and the journal: for replays.
         gate: As said.
         recall: As said.
@@ -228,7 +230,7 @@ def assemble(
             on_failure=agent.on_failure,
             approvals_expire=agent.approvals_expire,
         ),
-        model=RetryingModel(requests, attempts=agent.attempts),
+        model=RetryingModel(requests, attempts=attempts or agent.attempts),
         recall=recall or _recall(agent, run.scope),
         conversation=conversation,
         log=log,
