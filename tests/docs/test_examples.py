@@ -50,7 +50,8 @@ def test_readme_examples_run_as_plain_scripts_and_its_commands_run_after_them(se
     searched, answered, acted = printed
     assert len(searched.splitlines()) == 3
     assert "docs/ingestion.md" in searched
-    assert "[1]" in answered
+    assert re.search(r" \[\d+\]$", answered, re.MULTILINE)
+    assert "docs/" in answered
     assert "of 2000 tokens by" in answered
     assert acted.startswith(("answer ", "impossible "))
     for example in examples(README):
