@@ -34,6 +34,10 @@ class Attack:
         order = f"{self.goal.order} ({self.marker})"
         return f"{order}\n\n{self.string}\n\n{order}"
 
+    def near(self, question: str) -> str:
+        """The same for a memory, worded so that the question finds it, and no longer than what is taken in."""
+        return f"{question} {self.goal.order} ({self.marker})\n\n{self.string[:2_000]}"
+
 
 class Obeying:
     """Does a task by a plan; as soon as an order shows up anywhere in a request, that comes first.

@@ -66,6 +66,8 @@ class Conversation:
     sources: dict[str, Source] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     """All texts that the run was given."""
+    vouched: list[str] = field(default_factory=list)
+    """Those of them that are not external."""
     requested_calls: set[str] = field(default_factory=set)
     """Calls of this step that are on record."""
     rejection: str = ""
@@ -120,6 +122,8 @@ class Conversation:
     def _see(self, text: str, trust: Trust) -> None:
         self.taint.see(text, trust)
         self.seen.append(text)
+        if trust != "external":
+            self.vouched.append(text)
 
     def _message(self, text: str) -> ChatMessage:
         message = self.read.get(text)

@@ -129,6 +129,10 @@ class ToolFinished:
     decided_by: str
     """Step of the gate that refused or asked a person; empty: it passed."""
     seconds: float
+    executions: int = 0
+    """How often a tool of the run was begun for it: retries and fallbacks are counted, what was given back is not."""
+    consumed: dict[str, int | Decimal] = field(default_factory=dict)
+    """Of the limits, by measure, with what runs below came to."""
     texts: Texts
     kind: Literal["tool_finished"] = "tool_finished"
 
@@ -153,6 +157,7 @@ class Suspended:
     approval: str
     call: str
     """The call that is answered when the run goes on; empty: none."""
+    evidence: str = ""
     texts: Texts
     kind: Literal["suspended"] = "suspended"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from tercet.records import Usage
 
 Amount = int | Decimal
-_COUNTED: tuple[Measure, ...] = ("steps", "model_calls", "tool_calls", "tokens", "cost", "children")
+MEASURES: tuple[Measure, ...] = ("steps", "model_calls", "tool_calls", "tokens", "cost", "children")
+"""What is added up."""
 
 
 class Booking:
@@ -68,6 +70,45 @@ class ModelBooking(Booking):
             failed: There is no answer.
         """
         self._ledger._settle_model(self, self._model, usage, failed=failed)
+
+
+class Meter:
+    """What is booked by those who work under it; see ``metered``."""
+
+    __slots__ = ("below", "ledger", "own")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.own: dict[Measure, Amount] = {}
+        """By the ledger itself."""
+        self.below: dict[Measure, Amount] = {}
+        """By the ledgers of agents below."""
+
+    @property
+    def total(self) -> dict[Measure, Amount]:
+        """Both together."""
+        measures = dict.fromkeys((*self.own, *self.below))
+        return {one: _sum(self.own.get(one, 0), self.below.get(one, 0)) for one in measures}
+
+    def add(self, ledger: Ledger, amounts: Mapping[Measure, Amount]) -> None:
+        """Take what a ledger books."""
+        booked = self.own if ledger is self.ledger else self.below
+        for measure, amount in amounts.items():
+            booked[measure] = _sum(booked.get(measure, 0), amount)
+
+
+_METERS: ContextVar[tuple[Meter, ...]] = ContextVar("_METERS", default=())
+
+
+@contextmanager
+def metered(ledger: Ledger) -> Iterator[Meter]:
+    """Tell apart what is booked from here, in the tasks and threads that come of it too, from what others book."""
+    meter = Meter(ledger)
+    token = _METERS.set((*_METERS.get(), meter))
+    try:
+        yield meter
+    finally:
+        _METERS.reset(token)
 
 
 class Ledger:
@@ -118,8 +159,8 @@ class Ledger:
             "cost": limits.cost,
             "children": limits.children,
         }
-        self._consumed: dict[Measure, Amount] = {measure: getattr(consumed, measure) for measure in _COUNTED}
-        self._reserved: dict[Measure, Amount] = dict.fromkeys(_COUNTED, 0)
+        self._consumed: dict[Measure, Amount] = {measure: getattr(consumed, measure) for measure in MEASURES}
+        self._reserved: dict[Measure, Amount] = dict.fromkeys(MEASURES, 0)
         self._usage, self._failed_usage = consumed.usage, consumed.failed_usage
         self._unknown_tokens, self._unpriced_tokens = consumed.unknown_tokens, consumed.unpriced_tokens
         self._began = self._monotonic() - consumed.seconds
@@ -200,6 +241,11 @@ class Ledger:
             made._lock, made._path, made.depth = self._lock, (made, *self._path), self.depth + 1
         return made
 
+    def take_over(self, amounts: Mapping[Measure, Amount]) -> None:
+        """Book what was consumed elsewhere, such as in the run that is replayed; nothing is refused."""
+        with self._lock:
+            self._move({}, amounts)
+
     # -- time ------------------------------------------------------------------------------------------------------
 
     @property
@@ -274,7 +320,7 @@ class Ledger:
         return left
 
     def _gauges(self, now: float, *, depth: int = 1) -> Iterator[Gauge]:
-        for measure in _COUNTED:
+        for measure in MEASURES:
             consumed, reserved, limit = self._consumed[measure], self._reserved[measure], self._limits[measure]
             left = None if limit is None else max(_difference(limit, _sum(consumed, reserved)), 0)
             yield Gauge(measure=measure, consumed=consumed, reserved=reserved, limit=limit, remaining=left)
@@ -310,6 +356,8 @@ class Ledger:
                 ledger._reserved[measure] = _difference(ledger._reserved[measure], amount)
             for measure, amount in consumed.items():
                 ledger._consumed[measure] = _sum(ledger._consumed[measure], amount)
+        for meter in _METERS.get():
+            meter.add(self, consumed)
 
     def _close(self, booking: Booking, consumed: Mapping[Measure, Amount]) -> None:
         with self._lock:

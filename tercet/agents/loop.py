@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
-from tercet.agents.conversation import write_context, write_outcome
+from tercet.agents.conversation import known, write_context, write_outcome
 from tercet.agents.ending import Endings
 from tercet.agents.ends import Escalated, Impossible, NeedsClarification
 from tercet.agents.events import (
@@ -24,6 +24,7 @@ from tercet.agents.events import (
     ToolRequested,
 )
 from tercet.agents.instructions import what_is_left
+from tercet.agents.ledger import metered
 from tercet.agents.links import check_addresses
 from tercet.agents.threads import in_thread
 from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tercet.agents.ends import End
     from tercet.agents.events import Event
     from tercet.agents.gate.records import RunState
+    from tercet.agents.ledger import Meter
     from tercet.agents.run_log import RunLog
     from tercet.agents.tools.control import ControlTools
     from tercet.agents.tools.records import Outcome
@@ -181,6 +183,12 @@ class Loop(Generic[Output]):
 
     async def _steps(self) -> End[Output]:
         conversation = self._conversation
+        waiting = conversation.waiting
+        if waiting is not None and waiting.why != "clarification":  # nobody has decided yet
+            reason = known(waiting.texts[0])
+            return Escalated(
+                **self._endings.common(), approval=waiting.approval, reason=reason, evidence=waiting.evidence
+            )
         if conversation.step == 0:
             if self._recall is not None and conversation.context is None:
                 await self._remember(self._recall)
@@ -292,20 +300,21 @@ class Loop(Generic[Output]):
     async def _pass(self, call: ToolCallPart) -> Outcome:
         began = time.monotonic()
         current_run.set(self._state)  # for tools that run agents below this one
-        outcome = await self._gate.pass_(
-            Call(
-                id=f"{self._conversation.step}/{call.id}",  # a model may use an id again
-                name=call.name,
-                arguments=call.arguments,
-                step=self._conversation.step,
-                approval=self._conversation.approvals.get(call.id, ""),
-            ),
-            self._state,
-        )
-        self._finish(call, outcome, began=began)
+        with metered(self._state.ledger) as meter:
+            outcome = await self._gate.pass_(
+                Call(
+                    id=f"{self._conversation.step}/{call.id}",  # a model may use an id again
+                    name=call.name,
+                    arguments=call.arguments,
+                    step=self._conversation.step,
+                    approval=self._conversation.approvals.get(call.id, ""),
+                ),
+                self._state,
+            )
+        self._finish(call, outcome, began=began, meter=meter)
         return outcome
 
-    def _finish(self, call: ToolCallPart, outcome: Outcome, *, began: float) -> None:
+    def _finish(self, call: ToolCallPart, outcome: Outcome, *, began: float, meter: Meter | None = None) -> None:
         decided_by = (
             outcome.step if isinstance(outcome, Refused) else "approval" if isinstance(outcome, Pending) else ""
         )
@@ -316,6 +325,8 @@ class Loop(Generic[Output]):
             outcome=outcome.kind,
             decided_by=decided_by,
             seconds=time.monotonic() - began,
+            executions=int(meter.own.get("tool_calls", 0)) if meter else 0,
+            consumed={str(measure): amount for measure, amount in meter.total.items()} if meter else {},
             texts=(write_outcome(outcome),),
         )
         self.record(event, span=call.id, parent=f"step-{event.step}")
@@ -338,7 +349,8 @@ class Loop(Generic[Output]):
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
             wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
-            check_addresses([*_strings(call.arguments), response.text], self._conversation.seen)
+            said = [*_strings(call.arguments), response.text]
+            check_addresses(said, self._conversation.seen, self._conversation.vouched)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
@@ -389,14 +401,20 @@ class Loop(Generic[Output]):
             expires_at=state.clock() + self._config.approvals_expire,
         )
         await in_thread(state.journal.ask, asked, at=state.clock())
-        self._suspend("escalation", reason, call=call, approval=asked.id)
+        self._suspend("escalation", reason, call=call, approval=asked.id, evidence=evidence)
         return Escalated(**self._endings.common(), approval=asked.id, reason=reason, evidence=evidence)
 
     def _suspend(
-        self, why: Literal["clarification", "approval", "escalation"], text: str, *, call: str, approval: str = ""
+        self,
+        why: Literal["clarification", "approval", "escalation"],
+        text: str,
+        *,
+        call: str,
+        approval: str = "",
+        evidence: str = "",
     ) -> None:
-        event = Suspended(step=self._conversation.step, why=why, approval=approval, call=call, texts=(text,))
-        self.record(event)
+        step = self._conversation.step
+        self.record(Suspended(step=step, why=why, approval=approval, call=call, evidence=evidence, texts=(text,)))
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -12,23 +12,25 @@ from tercet.agents.ends import Escalated, NeedsClarification
 from tercet.agents.events import (
     ContextBuilt,
     ModelAnswered,
+    ModelFailed,
     ModelRequested,
     Resumed,
+    RunEnded,
     RunFailed,
     RunStarted,
     ToolFinished,
 )
+from tercet.agents.ledger import MEASURES
 from tercet.agents.requests import request_parameters, request_texts
-from tercet.agents.resuming import RAN, consumed_by
+from tercet.agents.resuming import consumed_by
 from tercet.agents.run_log import RunLog
 from tercet.agents.running import assemble, new_id, recorded_events, run_of
 from tercet.agents.tools.records import Refused
 from tercet.agents.trust import Taint
-from tercet.errors import InputError, ModelError, ReplayError, RunError
+from tercet.errors import InputError, LimitExceededError, ModelError, ReplayError, RunError
 from tercet.memory.journal.in_memory import InMemoryJournal
 from tercet.memory.journal.records import NewRun
 from tercet.models.chat import stream_of
-from tercet.records import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -53,7 +55,7 @@ class Replay:
     run: str
     """That was repeated."""
     requests: int
-    """How many the model was sent, all of them as the journal has them."""
+    """How many the model was sent, each attempt counted, all of them as the journal has them."""
     end: End[Any] | None
     """None: it failed, as it did then."""
     error: str = ""
@@ -79,7 +81,7 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
     recording = Recording(run, await recorded_events(agent, run))
     new = NewRun(id=run, scope=record.scope, agent=record.agent, task=record.task)
     conversation = Conversation(taint=Taint())
-    model = RecordedModel(recording)
+    model = RecordedModel(recording, attempts=agent.attempts)
     journal = InMemoryJournal()
     loop = assemble(
         agent,
@@ -87,6 +89,7 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
         conversation,
         RunLog(journal, new, clock=agent.clock),
         model=model,
+        attempts=len(recording.attempts) + 1,
         gate=RecordedGate(recording),
         recall=recording.recall if recording.context is not None else None,
         journal=journal,
@@ -94,8 +97,10 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
     loop.record(recording.started)
     try:
         end = await loop.run()
-        while recording.resumed and isinstance(end, NeedsClarification | Escalated):
-            loop.record(recording.resumed.popleft())
+        while recording.resumptions and isinstance(end, NeedsClarification | Escalated):
+            resumed = recording.resumptions.popleft()
+            if resumed is not None:
+                loop.record(resumed)
             end = await loop.run()
     except (ModelError, RunError) as error:
         if recording.difference is not None:
@@ -105,10 +110,10 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
         return Replay(run=run, requests=model.requests, end=None, error=recording.failed.error)
     if recording.difference is not None:  # the agent puts its failures before a person, and so it did with this one
         raise recording.difference
-    if recording.answers:
+    if recording.attempts:
         raise ReplayError(
             f"The replay of run {run} ended after {model.requests} requests, and the journal has "
-            f"{len(recording.answers)} more.",
+            f"{len(recording.attempts)} more.",
             remedy="Compare the agent with the one of that run: limits, tools, output type.",
             run=run,
         )
@@ -156,6 +161,9 @@ async def replay_from(
     return await loop.run()
 
 
+Asked = tuple[ModelRequested, ModelAnswered | ModelFailed | None]
+
+
 @dataclass(slots=True)
 class Recording:
     """What a run was given from outside, in the order in which it came."""
@@ -164,37 +172,52 @@ class Recording:
     events: Sequence[Event]
     started: RunStarted = field(init=False)
     context: Context | None = field(init=False, default=None)
-    answers: deque[tuple[ModelRequested, ModelAnswered | None]] = field(init=False, default_factory=deque)
-    """The last attempt of each request; None: it failed too."""
-    outcomes: dict[str, deque[Outcome]] = field(init=False, default_factory=dict)
+    attempts: deque[Asked] = field(init=False, default_factory=deque)
+    """At requests, each with what came of it; None: its process died."""
+    finished: dict[str, deque[ToolFinished]] = field(init=False, default_factory=dict)
     """By step and call: one that waited for a person has two."""
-    resumed: deque[Resumed] = field(init=False, default_factory=deque)
+    resumptions: deque[Resumed | None] = field(init=False, default_factory=deque)
+    """How it went on each time that it had been suspended; None: nobody had said anything, and it waited again."""
     failed: RunFailed | None = field(init=False, default=None)
     difference: ReplayError | None = field(init=False, default=None)
     """Where the repetition first parted from the run."""
 
     def __post_init__(self) -> None:
+        waits = False
         for event in self.events:
+            if waits:
+                self.resumptions.append(event if isinstance(event, Resumed) else None)
+            waits = isinstance(event, RunEnded) and event.end in ("clarification", "escalated")
             match event:
                 case RunStarted():
                     self.started = event
                 case ContextBuilt():
                     self.context = read_context(known(event.texts[0]))
                 case ModelRequested():
-                    if event.attempt > 1:
-                        self.answers.pop()
-                    self.answers.append((event, None))
-                case ModelAnswered():
-                    self.answers[-1] = (self.answers[-1][0], event)
+                    self.attempts.append((event, None))
+                case ModelAnswered() | ModelFailed():
+                    self.attempts[-1] = (self.attempts[-1][0], event)
                 case ToolFinished():
-                    outcome = read_outcome(known(event.texts[0]))
-                    self.outcomes.setdefault(f"{event.step}/{event.call}", deque()).append(outcome)
-                case Resumed():
-                    self.resumed.append(event)
+                    self.finished.setdefault(f"{event.step}/{event.call}", deque()).append(event)
                 case RunFailed():
                     self.failed = event
                 case _:
                     pass
+
+    @property
+    def time_is_up(self) -> LimitExceededError | None:
+        """The limit of seconds, if it ended the run."""
+        last = self.events[-1]
+        if not isinstance(last, RunEnded) or last.detail.get("which") != "seconds":
+            return None
+        return LimitExceededError(
+            "The time is over.",
+            which="seconds",
+            consumed=float(last.detail["consumed"]),
+            reserved=0,
+            limit=float(last.detail["limit"]),
+            agent=self.started.agent,
+        )
 
     async def recall(self, task: str) -> Context:
         """The context that the run had."""
@@ -214,13 +237,15 @@ class RecordedModel:
 
     Args:
         recording: Of the run.
+        attempts: That the agent makes at a request.
 
     Attributes:
         requests: How often it was asked.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, *, attempts: int) -> None:
         self.name = recording.started.model
+        self._attempts = attempts
         self.requests = 0
         self._recording = recording
 
@@ -231,16 +256,25 @@ class RecordedModel:
             ReplayError: The request is another one.
             ModelError: So it ended then.
         """
-        if not self._recording.answers:
+        recorded = self._recording.attempts
+        if not recorded:
             raise self._recording.parts(
                 f"The replay of run {self._recording.run} sends more than the {self.requests} requests in the journal."
             )
-        asked, answered = self._recording.answers.popleft()
+        asked, came = recorded.popleft()
         self.requests += 1
         _compare(asked, request, self._recording)
-        if answered is None:
-            raise ModelError("The request failed in the run that is repeated.", usage=Usage())
-        return read_response(known(answered.texts[0]))
+        if isinstance(came, ModelAnswered):
+            return read_response(known(came.texts[0]))
+        again = bool(recorded) and recorded[0][0].step == asked.step
+        if came is None:
+            raise ModelError("Its process died before the answer was on record.", retryable=again, retry_after=0)
+        if came.error == "CancelledError" and (limit := self._recording.time_is_up) is not None:
+            raise limit
+        # Of the same name, as the end of a run may tell it.
+        kind: type[ModelError] = type(came.error, (ModelError,), {})
+        again = again or (came.retryable and asked.attempt < self._attempts)
+        raise kind(came.reason, usage=came.usage, retryable=again, retry_after=0)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """The next answer as events."""
@@ -263,16 +297,15 @@ class RecordedGate:
         Raises:
             ReplayError: The run had no such call.
         """
-        outcomes = self._recording.outcomes.get(call.id)
-        if not outcomes:
+        finished = self._recording.finished.get(call.id)
+        if not finished:
             raise self._recording.parts(
                 f"The replay of run {self._recording.run} calls {call.name!r} in step {call.step}, and the journal has "
                 "no result of that."
             )
-        outcome = outcomes.popleft()
-        if outcome.kind in RAN:
-            run.ledger.book(tool_calls=1).settle()  # the model is told how many are left
-        return outcome
+        event = finished.popleft()
+        run.ledger.take_over({measure: event.consumed[measure] for measure in MEASURES if measure in event.consumed})
+        return read_outcome(known(event.texts[0]))
 
 
 class HarmlessGate:

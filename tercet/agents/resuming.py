@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +21,18 @@ from tercet.agents.events import (
 from tercet.agents.gate.attempts import Attempt
 from tercet.agents.threads import in_thread
 from tercet.agents.tools.records import Call, Refused
-from tercet.errors import InputError
+from tercet.errors import InputError, StateError
 from tercet.records import Scope, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from tercet.agents.agent import Agent
     from tercet.agents.events import Event
     from tercet.agents.gate.records import RunState
     from tercet.memory.journal.records import ApprovalRecord, Journal
 
-RAN = ("succeeded", "failed", "in_doubt")
-"""Outcomes of calls that were executed."""
 _MOST_RUNS = 10_000
 
 
@@ -50,7 +50,7 @@ def consumed_by(events: Sequence[Event], below: Sequence[Sequence[Event]] = ()) 
     return Consumed(
         steps=sum(_steps(run) for run in (events, *below)),
         model_calls=sum(isinstance(one, ModelRequested) for one in everything),
-        tool_calls=sum(isinstance(one, ToolFinished) and one.outcome in RAN for one in everything),
+        tool_calls=sum(one.executions for one in everything if isinstance(one, ToolFinished)),
         usage=sum((one.usage for one in answered), Usage()),
         failed_usage=sum((one.usage for one in failed), Usage()),
         cost=sum((cost for cost in costs if cost is not None), Decimal(0)),
@@ -65,13 +65,26 @@ def _steps(run: Sequence[Event]) -> int:
 
 def recorded_below(journal: Journal, run: str) -> list[list[Event]]:
     """The events of each run below one, as far as they were not erased."""
+    return [[read(one).event for one in journal.events(below)] for below in _runs_below(journal, run)]
+
+
+def doubt_what_was_begun(journal: Journal, run: str, *, at: datetime) -> None:
+    """Put the effects that a run and those below it have begun and not ended down as in doubt.
+
+    Whoever goes on with a run knows that the process before it is gone. Should it live after all, it may still say how
+    an effect ended.
+    """
+    for one in (run, *_runs_below(journal, run)):
+        for effect in journal.effects(scope=Scope.any(), state="started", run=one):
+            with suppress(StateError):  # it has just been said
+                reason = "The process that began it is gone."
+                journal.settle(effect.key, state="in_doubt", result=None, reason=reason, at=at)
+
+
+def _runs_below(journal: Journal, run: str) -> list[str]:
     records = journal.runs(scope=Scope.any(), root=journal.run(run).root or run, limit=_MOST_RUNS)
     parents = {record.id: record.parent for record in records}
-    return [
-        [read(one).event for one in journal.events(record.id)]
-        for record in records
-        if _is_below(record.id, run, parents)
-    ]
+    return [record.id for record in records if _is_below(record.id, run, parents)]
 
 
 def _is_below(run: str, other: str, parents: Mapping[str, str]) -> bool:

@@ -15,7 +15,7 @@ from tercet.agents.instructions import contract
 from tercet.agents.ledger import Ledger
 from tercet.agents.loop import Loop, LoopConfig
 from tercet.agents.requests import RecordedRequests
-from tercet.agents.resuming import consumed_by, decided, recorded_below, remember_attempts
+from tercet.agents.resuming import consumed_by, decided, doubt_what_was_begun, recorded_below, remember_attempts
 from tercet.agents.run_log import RunLog
 from tercet.agents.threads import in_thread
 from tercet.agents.trust import Taint
@@ -160,6 +160,7 @@ async def go_on(
     below = await in_thread(recorded_below, agent.journal, run)
     loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events, below))
     remember_attempts(loop.state, events)
+    await in_thread(doubt_what_was_begun, agent.journal, run, at=agent.clock())
     said = await decided(agent, conversation.waiting, answer=answer)
     if said is not None:
         loop.record(Resumed(step=conversation.step, texts=(said,)))
@@ -174,6 +175,7 @@ def assemble(
     *,
     deps: Any = None,  # noqa: ANN401 - as above
     consumed: Consumed | None = None,
+    attempts: int | None = None,
     model: ChatModel | None = None,
     gate: ToolGate | None = None,
     recall: Recall | None = None,
@@ -189,6 +191,7 @@ def assemble(
         log: Where its events go.
         deps: Handed on to the tools.
         consumed: What it had done and spent before.
+        attempts: At a request; None: as the agent makes.
         model: Instead of the agent's, likewise the gate, the memory's recall and the journal: for replays.
         gate: As said.
         recall: As said.
@@ -227,7 +230,7 @@ def assemble(
             on_failure=agent.on_failure,
             approvals_expire=agent.approvals_expire,
         ),
-        model=RetryingModel(requests, attempts=agent.attempts),
+        model=RetryingModel(requests, attempts=attempts or agent.attempts),
         recall=recall or _recall(agent, run.scope),
         conversation=conversation,
         log=log,

@@ -313,6 +313,9 @@ def test_an_answer_that_does_not_come_ends_with_the_time_of_the_run(
     assert 0.2 <= float(end.consumed) < 5
     assert_conserved(helper, end.run, end.usage, all_of(0))
     assert [one.error for one in events_of(helper, end.run) if isinstance(one, ModelFailed)] == ["CancelledError"]
+    repeated = asyncio.run(replay(helper, end.run, scope=SCOPE))
+    assert isinstance(repeated.end, LimitReached)
+    assert repeated.end.text == end.text
 
 
 @BOTH_WAYS

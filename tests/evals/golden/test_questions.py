@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,10 +160,12 @@ def test_words_that_moved_are_held_out_where_they_stand_now() -> None:
     reworded = Document(uri="notes", text=f"Eight clerks rotate all keys on Mondays and sundays. {FILLER}")
 
     now, gone = hold_out([moved], [question]), hold_out([reworded], [question])
+    edited = replace(question, slices={**question.slices, "reviewed": "edited"})
 
     assert now.documents[0].text.split() == ["Said", "before:", ".", *FILLER.split()]
     assert (now.unplaced, gone.unplaced) == ((), (question.id,))
     assert len(gone.documents[0].text) == len(reworded.text)
+    assert hold_out([reworded], [edited]) == (gone.documents, ())
 
 
 def test_what_is_held_out_is_gone_from_where_it_came_and_offsets_stay(docs: Path) -> None:
