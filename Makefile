@@ -13,7 +13,7 @@ SOURCES := $(shell find tercet tests scripts docs -type f -not -name '*.pyc' 2>/
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
-demo:  ## Ingest this project's README and docs, then answer three searches with citations
+demo:  ## Ingest this project's README and docs, then answer three searches and a question with citations
 	@bin=$$(scripts/environment.sh offline) && scripts/demo.sh "$$bin/tercet"
 
 test:  ## Run the test suite (ARGS="-k words" to narrow it)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ingest README.md and docs/ into .tercet-demo, then answer three searches: the whole way through the real command.
+# Ingest README.md and docs/ into .tercet-demo, then answer three searches and a question: the whole way through the real command.
 #
 #   scripts/demo.sh TERCET
 set -eu
@@ -22,4 +22,6 @@ run ingest docs/
 run search "how is a score computed" --limit 2
 run search "what happens when a file vanishes from a folder" --limit 2
 run search "DocumentFilter as_of" --limit 2 --explain
+run ask "What does a scope say?"
+run runs list
 printf '\nThe memory is in %s; try:  %s search "your question" --memory %s\n' "$TERCET_MEMORY" "$tercet" "$TERCET_MEMORY"
