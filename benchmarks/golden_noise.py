@@ -156,7 +156,7 @@ def agreement(data: Path, name: str, language: str, limit: int) -> dict[str, Any
     judged = [(dataset.queries[key], dict(one)) for key, one in dataset.qrels.items() if any(one.values())]
     true = measured(dataset.documents, judged, language)
     asked = [(one.query, dict.fromkeys(one.relevant, 1)) for one in questions]
-    held = measured(hold_out(dataset.documents, questions), asked, language)
+    held = measured(hold_out(dataset.documents, questions).documents, asked, language)
     in_place = measured(dataset.documents, asked, language)
     means = true.mean(axis=1)
     doubt = label_doubt(questions)

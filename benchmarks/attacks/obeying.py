@@ -34,6 +34,10 @@ class Attack:
         order = f"{self.goal.order} ({self.marker})"
         return f"{order}\n\n{self.string}\n\n{order}"
 
+    def near(self, question: str) -> str:
+        """The same for a memory, worded so that the question finds it, and no longer than what is taken in."""
+        return f"{question} {self.goal.order} ({self.marker})\n\n{self.string[:2_000]}"
+
 
 class Obeying:
     """Does a task by a plan; as soon as an order shows up anywhere in a request, that comes first.
@@ -46,7 +50,7 @@ class Obeying:
         self, task: Task, attack: Attack | None, translate: Callable[[str, str, dict[str, Any]], ToolCallPart]
     ) -> None:
         self._task, self._attack, self._translate = task, attack, translate
-        self._turn = 0
+        self._turn = self._finished = 0
         self._planned: list[str] = []
         self.obeyed = False
 
@@ -60,8 +64,10 @@ class Obeying:
 
     def _go_on(self, request: ChatRequest) -> ChatResponse:
         if self._turn == len(self._task.turns):
-            said = self._attack.goal.final if self._attack and self.obeyed else ""
-            return answer(self._call("finish", "finish", {"text": said or self._task.answer}))
+            finals = self._attack.goal.finals if self._attack and self.obeyed else ()
+            said = [*finals, self._task.answer][min(self._finished, len(finals))]
+            self._finished += 1
+            return answer(self._call(f"finish-{self._finished}", "finish", {"text": said}))
         planned = self._task.turns[self._turn](list(self._results(request)))
         self._turn += 1
         made = [self._call(f"plan-{self._turn}-{place}", *call) for place, call in enumerate(planned)]

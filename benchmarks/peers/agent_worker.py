@@ -67,7 +67,7 @@ def main() -> None:
     logging.getLogger().setLevel(logging.ERROR)
     connections = Connections(options.synchronous, count=options.count)
     system = import_module(f"agent_systems.{options.system}")
-    runs = system.Runs(options.folder, options.steps)
+    runs = system.Runs(options.folder, options.steps, options.synchronous)
     expected = f"The sum is {options.steps * (options.steps + 1) // 2}."
     print(
         json.dumps({"versions": {name: version(name) for name in system.PACKAGES}, "writes": system.WRITES}), flush=True

@@ -7,6 +7,7 @@ import copy
 import os
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
-from tercet.agents.construction import stated_permissions
+from tercet.agents.construction import check_prices, stated_permissions
 from tercet.agents.delegating import agent_tool, asked_models
 from tercet.agents.gate.breaker import Breakers
 from tercet.agents.gate.gate import Gate, default_steps
@@ -137,7 +138,7 @@ class Agent(Generic[Deps, Output]):
         self.name = name
         stated = {"limits": limits, "owner": owner, "on_failure": on_failure}
         self.permissions = stated_permissions(name, tools, permissions=permissions, stated=stated)
-        self.instructions = Instructions(text=instructions) if isinstance(instructions, str) else instructions
+        self.instructions = _named(instructions, name)
         self.model = _model(model)
         self.memory = memory
         self.tools = {tool.name: tool for tool in tools}
@@ -147,6 +148,7 @@ class Agent(Generic[Deps, Output]):
         self.on_failure: FailurePolicy = on_failure or "raise"
         self.corpus = tuple(corpus)
         self.prices = dict(prices or {})
+        check_prices(name, model=self.model.name, limits=self.limits, prices=self.prices)
         self.journal = journal or _journal(memory)
         self.redact = redact
         self.max_tokens = max_tokens
@@ -295,7 +297,7 @@ class Agent(Generic[Deps, Output]):
     def with_instructions(self, instructions: str | Instructions) -> Agent[Deps, Output]:
         """The same agent with other instructions."""
         other = copy.copy(self)
-        other.instructions = Instructions(text=instructions) if isinstance(instructions, str) else instructions
+        other.instructions = _named(instructions, self.name)
         return other
 
     def rolled_back_to(self, run: str, *, scope: Scope) -> Agent[Deps, Output]:
@@ -368,6 +370,11 @@ class Agent(Generic[Deps, Output]):
         finally:
             for model in models.values():
                 await model.aclose()
+
+
+def _named(instructions: str | Instructions, agent: str) -> Instructions:
+    given = Instructions(text=instructions) if isinstance(instructions, str) else instructions
+    return given if given.name else replace(given, name=agent)
 
 
 def _model(model: ChatModel | str | None) -> ChatModel:

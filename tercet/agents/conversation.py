@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from tercet.agents.events import Event
     from tercet.agents.trust import Taint
+    from tercet.records import Trust
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +64,10 @@ class Conversation:
     results: dict[str, ToolResultPart] = field(default_factory=dict)
     """Of the calls of this step, by their ids."""
     sources: dict[str, Source] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    """All texts that the run was given."""
+    vouched: list[str] = field(default_factory=list)
+    """Those of them that are not external."""
     requested_calls: set[str] = field(default_factory=set)
     """Calls of this step that are on record."""
     rejection: str = ""
@@ -114,6 +119,12 @@ class Conversation:
             return self.answered[1]
         return read_response(text)
 
+    def _see(self, text: str, trust: Trust) -> None:
+        self.taint.see(text, trust)
+        self.seen.append(text)
+        if trust != "external":
+            self.vouched.append(text)
+
     def _message(self, text: str) -> ChatMessage:
         message = self.read.get(text)
         if message is None:
@@ -149,12 +160,12 @@ class Conversation:
 
     def _started(self, event: RunStarted) -> None:
         self.input = known(event.texts[0])
-        self.taint.see(known(event.texts[1]), "system")
-        self.taint.see(self.input, event.trust)
+        self._see(known(event.texts[1]), "system")
+        self._see(self.input, event.trust)
         attachments = [_parts().validate_json(known(text)) for text in event.texts[2:]]
         for part in attachments:
             for piece in part.pieces:
-                self.taint.see(piece, "external")
+                self._see(piece, "external")
         self._give(numbered(attachments, after=0), question=self.input)
 
     def _give(self, sources: Sequence[Source], *, question: str) -> None:
@@ -164,7 +175,7 @@ class Conversation:
         for place, source in enumerate(sources, start=1):
             if source.provenance is not None:
                 for piece in source.part.pieces:
-                    self.taint.see(piece, source.provenance.trust)
+                    self._see(piece, source.provenance.trust)
             number = str(taken + place)
             renamed = source if source.part.id == number else source.renamed(number)
             self.sources[number] = renamed
@@ -178,14 +189,14 @@ class Conversation:
             return
         given: list[Source] = []
         if isinstance(outcome, Succeeded):
-            given = numbered(outcome.sources, after=len(self.sources))
+            given = numbered(outcome.sources, after=len(self.sources), citations=outcome.citations)
             self.sources |= {source.part.id: source for source in given}
-            self.taint.see(_written(outcome.value), outcome.trust)
+            self._see(_written(outcome.value), outcome.trust)
             for source in given:
                 for piece in source.part.pieces:
-                    self.taint.see(piece, outcome.trust)
-        elif isinstance(outcome, Failed):
-            self.taint.see(outcome.reason, "external")
+                    self._see(piece, outcome.trust)
+        elif isinstance(outcome, Failed | InDoubt):  # what went wrong may be told in words of somebody outside
+            self._see(outcome.reason, "external")
         self.approvals.pop(event.call, None)
         self.results[event.call] = ToolResultPart(
             call_id=event.call,
@@ -197,7 +208,7 @@ class Conversation:
         waiting, self.waiting = self.waiting, None
         if waiting is not None and waiting.call and waiting.why != "approval":
             said = known(event.texts[0])
-            self.taint.see(said, "user")
+            self._see(said, "user")
             self.results[waiting.call] = ToolResultPart(call_id=waiting.call, content=(TextPart(text=said),))
 
 

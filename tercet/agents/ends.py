@@ -106,7 +106,7 @@ class Impossible(_End):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedsClarification(_End):
-    """Somebody must say more: ``agent.resume(end.run, answer=…)`` goes on from here."""
+    """Somebody must say more: ``agent.resume(end.run, scope=…, answer=…)`` goes on from here."""
 
     question: str
     kind: Literal["clarification"] = "clarification"
@@ -137,7 +137,7 @@ class LimitReached(_End):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalated(_End):
-    """A person must decide: after that ``agent.resume(end.run)`` goes on from here."""
+    """A person must decide: after that ``agent.resume(end.run, scope=…)`` goes on from here."""
 
     approval: str
     """Id, for ``tercet approvals``; empty: there is nothing to approve, somebody must look."""

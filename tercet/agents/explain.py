@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import Journal
     from tercet.records import AnyScope, Scope
 
+_CHOSEN = {"dense"}
+"""Retrieval without what was never there is not degraded by a failure: such a memory has no embedder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
@@ -80,7 +83,7 @@ def explain(journal: Journal, run: str, *, scope: Scope | AnyScope) -> RunExplan
 def _deviation(journalled: Journalled) -> Deviation | None:
     event = journalled.event
     match event:
-        case ContextBuilt(degraded=degraded) if degraded:
+        case ContextBuilt(degraded=degraded) if set(degraded) - _CHOSEN:
             found = "retrieval degraded", ", ".join(degraded)
         case ModelFailed():
             found = f"model failed: {event.error}", event.reason

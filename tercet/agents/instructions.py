@@ -26,7 +26,7 @@ class Instructions:
 
     Example:
         >>> Instructions(text="Answer from the sources.", name="support", version="3").label
-        'support@3#7a8d5ae79c8c'
+        'support@3#efbf227703ee'
     """
 
     text: str

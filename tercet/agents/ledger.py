@@ -209,18 +209,27 @@ class Ledger:
             self._reserve(amounts)
         return ModelBooking(self, amounts, model)
 
-    def child(self, limits: Limits, *, agent: str, consumed: Consumed | None = None) -> Ledger:
+    def child(
+        self,
+        limits: Limits,
+        *,
+        agent: str,
+        prices: Mapping[str, Prices] | None = None,
+        consumed: Consumed | None = None,
+    ) -> Ledger:
         """A ledger for an agent below this one.
 
         Args:
             limits: Of that agent; those of the agents above hold beside them.
             agent: Who it is.
+            prices: Of models that this agent does not know, or has at other prices.
             consumed: Given when the child's run is resumed: the figures of the ledgers above hold it already.
 
         Raises:
             LimitExceededError: There would be too many agents, or too many below one another; or the time is over.
         """
-        made = Ledger(limits, agent=agent, prices=self._prices, monotonic=self._monotonic, consumed=consumed)
+        known = {**self._prices, **(prices or {})}
+        made = Ledger(limits, agent=agent, prices=known, monotonic=self._monotonic, consumed=consumed)
         with self._lock:
             for ledger in self._path:
                 deep = self.depth - ledger.depth + 1

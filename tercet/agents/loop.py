@@ -5,34 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from tercet.agents.conversation import known, write_context, write_outcome
-from tercet.agents.ends import Answer, Escalated, Impossible, LimitReached, NeedsClarification
+from tercet.agents.ending import Endings
+from tercet.agents.ends import Escalated, Impossible, NeedsClarification
 from tercet.agents.events import (
     ContextBuilt,
     Draft,
     DraftWithdrawn,
     OutputRejected,
-    RunEnded,
-    RunFailed,
     Suspended,
     ToolFinished,
     ToolRequested,
 )
 from tercet.agents.instructions import what_is_left
 from tercet.agents.ledger import metered
+from tercet.agents.links import check_addresses
+from tercet.agents.threads import in_thread
 from tercet.agents.tools.control import CONTROL_NAMES, AskUser, DeclareImpossible, Escalate, Finish
 from tercet.agents.tools.records import Call, Pending, Refused
-from tercet.errors import InputError, LimitExceededError, OutputError, RunError, StoreError, TercetError
+from tercet.errors import InputError, LimitExceededError, OutputError, StoreError, TercetError
 from tercet.memory.journal.records import NewApproval
 from tercet.models.chat_records import ChatRequest, Completed, Restarted, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from datetime import timedelta
 
     from tercet.agents.conversation import Conversation
@@ -117,6 +119,7 @@ class Loop(Generic[Output]):
         self._log = log
         self._gate = gate
         self._state = state
+        self._endings: Endings[Output] = Endings(state, conversation, instructions=config.label)
 
     @property
     def state(self) -> RunState:
@@ -149,19 +152,19 @@ class Loop(Generic[Output]):
             except TimeoutError:
                 if not timeout.expired():
                     raise
-                end = self._limit_reached(self._time_is_up())
+                end = self._endings.time_is_up()
         except LimitExceededError as error:
-            end = self._limit_reached(error)
+            end = self._endings.limit_reached(error)
         except asyncio.CancelledError as error:
-            self._fail(error)
+            self._log.add(self._endings.failure(error))
             await self._log.flush("cancelled")
             raise
         except StoreError:  # nothing can be written down any more
             raise
         except Exception as error:
-            self._fail(error)
+            self._log.add(self._endings.failure(error))
             end = await self._failed(error)
-        self._record(end)
+        self._log.add(self._endings.event_of(end))
         await self._log.flush("suspended" if isinstance(end, NeedsClarification | Escalated) else "finished")
         return end
 
@@ -176,19 +179,16 @@ class Loop(Generic[Output]):
         await self._log.flush("failed")
         if isinstance(error, TercetError):
             raise error
-        raise RunError(
-            f"Run {self._state.run} of agent {self._state.agent!r} failed: {type(error).__name__}: {error}.",
-            remedy=f"`tercet runs explain {self._state.run}` shows where.",
-            run=self._state.run,
-            usage=self._state.ledger.spent,
-        ) from error
+        raise self._endings.untyped(error) from error
 
     async def _steps(self) -> End[Output]:
         conversation = self._conversation
         waiting = conversation.waiting
         if waiting is not None and waiting.why != "clarification":  # nobody has decided yet
             reason = known(waiting.texts[0])
-            return Escalated(**self._common(), approval=waiting.approval, reason=reason, evidence=waiting.evidence)
+            return Escalated(
+                **self._endings.common(), approval=waiting.approval, reason=reason, evidence=waiting.evidence
+            )
         if conversation.step == 0:
             if self._recall is not None and conversation.context is None:
                 await self._remember(self._recall)
@@ -274,9 +274,7 @@ class Loop(Generic[Output]):
                 if isinstance(outcomes[-1], Refused) and outcomes[-1].final:
                     break
         else:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._pass(call)) for call in calls]
-            outcomes = [task.result() for task in tasks]
+            outcomes = await self._pass_together(calls)
         return await self._stopped_by(calls, outcomes)
 
     def _request(self, call: ToolCallPart, *, reason: str) -> None:
@@ -290,6 +288,14 @@ class Loop(Generic[Output]):
             texts=(json.dumps(call.arguments, ensure_ascii=False),),
         )
         self.record(event, span=call.id, parent=f"step-{event.step}")
+
+    async def _pass_together(self, calls: Sequence[ToolCallPart]) -> list[Outcome]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._pass(call)) for call in calls]
+        except BaseExceptionGroup as raised:
+            raise raised.exceptions[0] from None  # the others were cancelled because of it
+        return [task.result() for task in tasks]
 
     async def _pass(self, call: ToolCallPart) -> Outcome:
         began = time.monotonic()
@@ -335,7 +341,7 @@ class Loop(Generic[Output]):
         for call, outcome in zip(calls, outcomes, strict=False):
             if isinstance(outcome, Pending):
                 self._suspend("approval", outcome.reason, call=call.id, approval=outcome.approval)
-                return Escalated(**self._common(), approval=outcome.approval, reason=outcome.reason)
+                return Escalated(**self._endings.common(), approval=outcome.approval, reason=outcome.reason)
         return None
 
     # -- ends ---------------------------------------------------------------------------------------------------------
@@ -343,35 +349,22 @@ class Loop(Generic[Output]):
     async def _control(self, call: ToolCallPart, response: ChatResponse) -> End[Output] | None:
         try:
             wanted = self._config.controls.read(call.name, call.arguments, sources=self._conversation.sources)
+            said = [*_strings(call.arguments), response.text]
+            check_addresses(said, self._conversation.seen, self._conversation.vouched)
         except InputError as error:
             self._finish(call, Refused(step="output", reason=str(error)), began=time.monotonic())
             self._reject(str(error))
             return None
         match wanted:
             case Finish():
-                return self._answer(wanted, response)
+                return self._endings.answer(wanted, response)
             case DeclareImpossible():
-                return Impossible(**self._common(), reason=wanted.reason, evidence=wanted.evidence)
+                return Impossible(**self._endings.common(), reason=wanted.reason, evidence=wanted.evidence)
             case AskUser():
                 self._suspend("clarification", wanted.question, call=call.id)
-                return NeedsClarification(**self._common(), question=wanted.question)
+                return NeedsClarification(**self._endings.common(), question=wanted.question)
             case Escalate():
                 return await self._escalate(wanted.reason, call=call.id)
-
-    def _answer(self, finish: Finish[Output], response: ChatResponse) -> Answer[Output]:
-        """The answer, with what it rests on: what the model quotes, and all of what it cites without quoting."""
-        sources = self._conversation.sources
-        quotes = {
-            (quote.source_id, quote.text): sources[quote.source_id].quote(
-                quote.start_piece, quote.end_piece, quote.text
-            )
-            for quote in response.citations
-        }
-        quoted = {source_id for source_id, _ in quotes}
-        whole = (sources[cited].quote() for cited in dict.fromkeys(finish.citations) if cited not in quoted)
-        return Answer(
-            **self._common(), output=finish.output, confidence=finish.confidence, quotes=(*quotes.values(), *whole)
-        )
 
     def _reject(self, reason: str) -> None:
         """Tell the model that its answer is none.
@@ -407,9 +400,9 @@ class Loop(Generic[Output]):
             evidence=evidence,
             expires_at=state.clock() + self._config.approvals_expire,
         )
-        await asyncio.to_thread(state.journal.ask, asked, at=state.clock())
+        await in_thread(state.journal.ask, asked, at=state.clock())
         self._suspend("escalation", reason, call=call, approval=asked.id, evidence=evidence)
-        return Escalated(**self._common(), approval=asked.id, reason=reason, evidence=evidence)
+        return Escalated(**self._endings.common(), approval=asked.id, reason=reason, evidence=evidence)
 
     def _suspend(
         self,
@@ -423,71 +416,14 @@ class Loop(Generic[Output]):
         step = self._conversation.step
         self.record(Suspended(step=step, why=why, approval=approval, call=call, evidence=evidence, texts=(text,)))
 
-    def _limit_reached(self, error: LimitExceededError) -> LimitReached:
-        response = self._conversation.response
-        return LimitReached(
-            **self._common(),
-            which=error.which,
-            consumed=str(error.consumed),
-            limit=str(error.limit),
-            partial=response.text if response else "",
-        )
 
-    def _time_is_up(self) -> LimitExceededError:
-        seconds = next(gauge for gauge in self._state.ledger.gauges() if gauge.measure == "seconds")
-        return LimitExceededError(
-            "The time is over.",
-            which="seconds",
-            consumed=round(float(seconds.consumed), 3),
-            reserved=0,
-            limit=seconds.limit or 0,
-            agent=self._state.agent,
-        )
-
-    def _common(self) -> dict[str, Any]:
-        consumed = self._state.ledger.consumed
-        return {
-            "run": self._state.run,
-            "agent": self._state.agent,
-            "steps": self._conversation.step,
-            "usage": consumed.spent,
-            "cost": None if consumed.unpriced_tokens else consumed.cost,
-            "context": self._conversation.context,
-            "instructions": self._config.label,
-        }
-
-    def _record(self, end: End[Output]) -> None:
-        detail: dict[str, Any] = {}
-        match end:
-            case Answer():
-                detail = {"confidence": end.confidence, "citations": [quote.source_id for quote in end.quotes]}
-            case Impossible():
-                detail = {"evidence": end.evidence}
-            case LimitReached():
-                detail = {"which": end.which, "consumed": end.consumed, "limit": end.limit}
-            case Escalated():
-                detail = {"approval": end.approval, "evidence": end.evidence}
-            case _:
-                pass
-        self._log.add(
-            RunEnded(
-                end=end.kind,
-                step=end.steps,
-                detail=detail,
-                usage=end.usage,
-                cost=end.cost,
-                texts=(end.text,),
-            )
-        )
-
-    def _fail(self, error: BaseException) -> None:
-        consumed = self._state.ledger.consumed
-        self._log.add(
-            RunFailed(
-                step=self._conversation.step,
-                error=type(error).__name__,
-                reason=str(error),
-                usage=consumed.spent,
-                cost=None if consumed.unpriced_tokens else consumed.cost,
-            )
-        )
+def _strings(value: object) -> Iterator[str]:
+    """All texts in JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _strings(inner)

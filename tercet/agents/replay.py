@@ -90,15 +90,17 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
     new = NewRun(id=run, scope=record.scope, agent=record.agent, task=record.task)
     conversation = Conversation(taint=Taint())
     model = RecordedModel(recording, attempts=agent.attempts)
+    journal = InMemoryJournal()
     loop = assemble(
         agent,
         new,
         conversation,
-        RunLog(InMemoryJournal(), new, clock=agent.clock),
+        RunLog(journal, new, clock=agent.clock),
         model=model,
         attempts=len(recording.attempts) + 1,
         gate=RecordedGate(recording),
         recall=recording.recall if recording.context is not None else None,
+        journal=journal,
     )
     loop.record(recording.started)
     try:
@@ -109,9 +111,13 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
                 loop.record(resumed)
             end = await loop.run()
     except (ModelError, RunError) as error:
-        if isinstance(error, ReplayError) or recording.failed is None:
+        if recording.difference is not None:
+            raise recording.difference from error
+        if recording.failed is None:
             raise
         return Replay(run=run, requests=model.requests, end=None, error=recording.failed.error)
+    if recording.difference is not None:  # the agent puts its failures before a person, and so it did with this one
+        raise recording.difference
     if recording.attempts:
         raise ReplayError(
             f"The replay of run {run} ended after {model.requests} requests, and the journal has "
@@ -181,6 +187,8 @@ class Recording:
     resumptions: deque[Resumed | None] = field(init=False, default_factory=deque)
     """How it went on each time that it had been suspended; None: nobody had said anything, and it waited again."""
     failed: RunFailed | None = field(init=False, default=None)
+    difference: ReplayError | None = field(init=False, default=None)
+    """Where the repetition first parted from the run."""
 
     def __post_init__(self) -> None:
         waits = False
@@ -222,8 +230,14 @@ class Recording:
     async def recall(self, task: str) -> Context:
         """The context that the run had."""
         if self.context is None:
-            raise ReplayError(f"Run {self.run} had no context for {task!r}.", run=self.run)
+            raise self.parts(f"Run {self.run} had no context for {task!r}.")
         return self.context
+
+    def parts(self, message: str, *, remedy: str = "") -> ReplayError:
+        """The error that says how the repetition is another run; the first of them is what the replay says."""
+        error = ReplayError(message, remedy=remedy, run=self.run)
+        self.difference = self.difference or error
+        return error
 
 
 class RecordedModel:
@@ -252,13 +266,12 @@ class RecordedModel:
         """
         recorded = self._recording.attempts
         if not recorded:
-            raise ReplayError(
-                f"The replay of run {self._recording.run} sends more than the {self.requests} requests in the journal.",
-                run=self._recording.run,
+            raise self._recording.parts(
+                f"The replay of run {self._recording.run} sends more than the {self.requests} requests in the journal."
             )
         asked, came = recorded.popleft()
         self.requests += 1
-        _compare(asked, request, run=self._recording.run)
+        _compare(asked, request, self._recording)
         if isinstance(came, ModelAnswered):
             return read_response(known(came.texts[0]))
         again = bool(recorded) and recorded[0][0].step == asked.step
@@ -294,10 +307,9 @@ class RecordedGate:
         """
         finished = self._recording.finished.get(call.id)
         if not finished:
-            raise ReplayError(
+            raise self._recording.parts(
                 f"The replay of run {self._recording.run} calls {call.name!r} in step {call.step}, and the journal has "
-                "no result of that.",
-                run=run.run,
+                "no result of that."
             )
         event = finished.popleft()
         run.ledger.take_over({measure: event.consumed[measure] for measure in MEASURES if measure in event.consumed})
@@ -318,7 +330,7 @@ class HarmlessGate:
         return await self._gate.pass_(call, run)
 
 
-def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
+def _compare(asked: ModelRequested, request: ChatRequest, recording: Recording) -> None:
     """See that a request is the one on record.
 
     Raises:
@@ -328,16 +340,15 @@ def _compare(asked: ModelRequested, request: ChatRequest, *, run: str) -> None:
     for place, (then, now) in enumerate(zip(asked.texts, texts, strict=False)):
         if known(then) != now:
             what = ("the instructions", "the tools")[place] if place < 2 else f"message {place - 1}"
-            raise ReplayError(
-                f"Step {asked.step} of run {run}: {what} of the request differ: {_difference(known(then), now)}.",
+            raise recording.parts(
+                f"Step {asked.step} of run {recording.run}: {what} of the request differ: "
+                f"{_difference(known(then), now)}.",
                 remedy="Repeat it with the agent as it was, or see replay_from.",
-                run=run,
             )
     if len(asked.texts) != len(texts) or asked.parameters != _as_json(request_parameters(request)):
-        raise ReplayError(
-            f"Step {asked.step} of run {run}: the journal has {len(asked.texts)} texts and {asked.parameters}, the "
-            f"replay {len(texts)} and {request_parameters(request)}.",
-            run=run,
+        raise recording.parts(
+            f"Step {asked.step} of run {recording.run}: the journal has {len(asked.texts)} texts and "
+            f"{asked.parameters}, the replay {len(texts)} and {request_parameters(request)}."
         )
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tercet.models.tokens import TextCounter
 
 
+_SHORT = 500
+"""Characters."""
+
+
 class RecordedRequests:
     """Another model, each of whose attempts is reserved, journalled and settled by what it really cost.
 
@@ -160,9 +164,14 @@ class RecordedRequests:
         """Tokens of a request, as far as can be said before it is sent. Texts come again with every step."""
         for place, text in enumerate(texts):
             if text not in self._counted:
-                # Instructions and tools are those of the agent: the same in all of its runs.
-                self._counted[text] = self._count(text) if place < 2 else self._counter.count(text)
+                self._counted[text] = self._estimated(text, standing=place < 2)
         return sum(self._counted[text] for text in texts)
+
+    def _estimated(self, text: str, *, standing: bool) -> int:
+        if len(text) <= _SHORT:  # counting these would take longer than all else in a step; tokens are rarely shorter
+            return len(text.encode()) // 2 + 1
+        # Instructions and tools are those of the agent: the same in all of its runs.
+        return self._count(text) if standing else self._counter.count(text)
 
 
 @lru_cache(maxsize=8)

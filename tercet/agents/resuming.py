@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import suppress
 from decimal import Decimal
@@ -20,6 +19,7 @@ from tercet.agents.events import (
     read,
 )
 from tercet.agents.gate.attempts import Attempt
+from tercet.agents.threads import in_thread
 from tercet.agents.tools.records import Call, Refused
 from tercet.errors import InputError, StateError
 from tercet.records import Scope, Usage
@@ -132,7 +132,7 @@ async def decided(agent: Agent[Any, Any], waiting: Suspended | None, *, answer: 
         if answer is None or not answer.strip():
             raise InputError(f"The run asks: {waiting.texts[0]}", remedy="Give answer=.")
         return answer
-    approval = await asyncio.to_thread(agent.journal.approval, waiting.approval, at=agent.clock())
+    approval = await in_thread(agent.journal.approval, waiting.approval, at=agent.clock())
     return None if approval.state == "pending" else _said(approval)
 
 

@@ -59,7 +59,7 @@ class Rule:
 
     def names_loosely(self, tool: str) -> bool:
         """Whether it speaks of a tool of this name, whatever its case."""
-        return _matches(_folded(self.tool), _folded(tool))
+        return _matches(_folded_name(self.tool), _folded_name(tool))
 
     def permits(self, tool: str, arguments: Mapping[str, Any]) -> bool:
         """Whether it speaks of the call, read strictly."""
@@ -74,8 +74,8 @@ class Rule:
     @staticmethod
     def places(place: str, parameters: Collection[str]) -> bool:
         """Whether a place can be there in a call of a tool with these parameters."""
-        first = _folded(place.split(".", maxsplit=1)[0])
-        return any(_folded(name) == first for name in parameters)
+        first = _folded_name(place.split(".", maxsplit=1)[0])
+        return any(_folded_name(name) == first for name in parameters)
 
 
 def read_rule(text: str) -> Rule:
@@ -166,7 +166,7 @@ def _loosely(place: str, glob: str, arguments: Mapping[str, Any]) -> bool:
     found = at_place(arguments, place, loosely=True)
     return found.missing or any(
         _matches(pattern, spelling)
-        for pattern in _spellings(glob)
+        for pattern in _glob_spellings(glob)
         for value in found.values
         for spelling in _spellings(text_of(value))
     )
@@ -183,7 +183,19 @@ def _spellings(text: str) -> set[str]:
     return {text, folded, f"{number.normalize():f}"} if short else {text, folded}
 
 
+@lru_cache(maxsize=4096)
+def _glob_spellings(glob: str) -> frozenset[str]:
+    return frozenset(_spellings(glob))
+
+
+@lru_cache(maxsize=4096)
+def _folded_name(name: str) -> str:
+    return _folded(name)
+
+
 def _folded(text: str) -> str:
+    if text.isascii() and text.isprintable():  # which most are; nothing is hidden in them
+        return " ".join(text.lower().split())
     visible = sanitize(text)[0]
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold()).split())
 

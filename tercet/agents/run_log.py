@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tercet.agents.events import Journalled, write
+from tercet.agents.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ class RunLog:
 
     async def _write_in_thread(self, status: RunStatus) -> None:
         async with self._flushing:
-            await asyncio.to_thread(self._write, *self._taken(), status)
+            await in_thread(self._write, *self._taken(), status)
 
     def _taken(self) -> tuple[list[NewEvent], int]:
         events, self._waiting = self._waiting, []

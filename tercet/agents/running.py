@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +18,7 @@ from tercet.agents.redaction import without_secrets
 from tercet.agents.requests import RecordedRequests
 from tercet.agents.resuming import consumed_by, decided, doubt_what_was_begun, recorded_below, remember_attempts
 from tercet.agents.run_log import RunLog
+from tercet.agents.threads import in_thread
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, StateError
 from tercet.memory.journal.records import NewRun
@@ -111,7 +111,7 @@ async def run_of(agent: Agent[Any, Any], run: str, *, scope: Scope) -> RunRecord
     Raises:
         InputError: There is no such run of this agent for this scope.
     """
-    record = await asyncio.to_thread(agent.journal.run, run)
+    record = await in_thread(agent.journal.run, run)
     if record.agent != agent.name or not scope.sees(record.scope):
         raise InputError(
             f"There is no run {run!r} of agent {agent.name!r} for {scope}.", remedy="`tercet runs list` shows them."
@@ -125,7 +125,7 @@ async def recorded_events(agent: Agent[Any, Any], run: str) -> list[Event]:
     Raises:
         InputError: They were erased.
     """
-    return [read(one).event for one in await asyncio.to_thread(agent.journal.events, run)]
+    return [read(one).event for one in await in_thread(agent.journal.events, run)]
 
 
 async def go_on(
@@ -160,10 +160,10 @@ async def go_on(
         id=run, scope=record.scope, agent=record.agent, task=record.task, parent=record.parent, root=record.root
     )
     log = RunLog(_journal(agent, None), new, clock=agent.clock, watch=watch, written=record.events)
-    below = await asyncio.to_thread(recorded_below, agent.journal, run)
+    below = await in_thread(recorded_below, agent.journal, run)
     loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events, below))
     remember_attempts(loop.state, events)
-    await asyncio.to_thread(doubt_what_was_begun, agent.journal, run, at=agent.clock())
+    await in_thread(doubt_what_was_begun, agent.journal, run, at=agent.clock())
     said = await decided(agent, conversation.waiting, answer=answer)
     if said is not None:
         loop.record(Resumed(step=conversation.step, texts=(said,)))
@@ -182,6 +182,7 @@ def assemble(
     model: ChatModel | None = None,
     gate: ToolGate | None = None,
     recall: Recall | None = None,
+    journal: Journal | None = None,
     above: RunState | None = None,
 ) -> Loop[Output]:
     """The loop of a run of an agent.
@@ -194,9 +195,10 @@ def assemble(
         deps: Handed on to the tools.
         consumed: What it had done and spent before.
         attempts: At a request; None: as the agent makes.
-        model: Instead of the agent's, likewise the gate and the memory's recall: for replays.
+        model: Instead of the agent's, likewise the gate, the memory's recall and the journal: for replays.
         gate: As said.
         recall: As said.
+        journal: As said.
         above: The run that this one is a part of: its limits hold too, and so do its permissions.
 
     Raises:
@@ -206,7 +208,7 @@ def assemble(
     if above is None:
         ledger = Ledger(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     else:
-        ledger = above.ledger.child(agent.limits, agent=agent.name, consumed=consumed)
+        ledger = above.ledger.child(agent.limits, agent=agent.name, prices=agent.prices, consumed=consumed)
     permissions = agent.permissions if above is None else agent.permissions.intersect(above.permissions)
     visible = permissions.visible(agent.tools.values())
     requests = RecordedRequests(
@@ -244,7 +246,7 @@ def assemble(
             tools={tool.name: tool for tool in visible},
             permissions=permissions,
             root=run.root,
-            journal=_journal(agent, above),
+            journal=journal or _journal(agent, above),
             ledger=ledger,
             taint=conversation.taint,
             loops=above.loops if above else LoopDetector(),
@@ -263,6 +265,6 @@ def _recall(agent: Agent[Any, Any], scope: Scope) -> Recall | None:
 
     async def recall(task: str) -> Context:
         where = DocumentFilter(corpus=agent.corpus, tenant=scope.tenant)
-        return await asyncio.to_thread(contexts.build, task, scope=scope, where=where)
+        return await in_thread(contexts.build, task, scope=scope, where=where)
 
     return recall

@@ -10,7 +10,7 @@ from tercet.models.chat_records import SourcePart
 from tercet.models.quotation import sentences_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tercet.records import Citation, Provenance
     from tercet.retrieval.context_records import Context
@@ -73,6 +73,18 @@ def sources_of(context: Context) -> Iterator[Source]:
             )
 
 
-def numbered(parts: Sequence[SourcePart], *, after: int) -> list[Source]:
-    """Sources that a tool or the caller gave, with numbers of this run behind ``after``."""
-    return [Source(part=replace(part, id=str(after + place)), id=part.id) for place, part in enumerate(parts, start=1)]
+def numbered(
+    parts: Sequence[SourcePart], *, after: int, citations: Mapping[str, Citation] | None = None
+) -> list[Source]:
+    """Sources that a tool or the caller gave, with numbers of this run behind ``after``.
+
+    Args:
+        parts: As they were given, with ids of their own.
+        after: How many there are already.
+        citations: Of those that are documents, by these ids.
+    """
+    known = citations or {}
+    return [
+        Source(part=replace(part, id=str(after + place)), id=part.id, citation=known.get(part.id))
+        for place, part in enumerate(parts, start=1)
+    ]

@@ -59,6 +59,7 @@ def _register() -> None:
         ingest,
         maintain,
         memory,
+        replay,
         runs,
         search,
         worker,
@@ -79,6 +80,7 @@ def _register() -> None:
     ):
         app.command()(command)
     app.add_typer(memory.memory_app, name="memory")
+    runs.runs_app.command()(replay.replay)
     app.add_typer(runs.runs_app, name="runs")
     app.add_typer(approvals.approvals_app, name="approvals")
     app.add_typer(effects.effects_app, name="effects")

@@ -9,7 +9,7 @@ import typer
 
 from tercet.cli.journal import apart, approval_document, approval_seen, minute, person, reading
 from tercet.cli.options import DEFAULT_MEMORY, AsJson, DatabaseUrl, MemoryFolder, QdrantUrl, open_memory
-from tercet.cli.output import print_json, print_table
+from tercet.cli.output import print_json
 from tercet.cli.scopes import UNSAID, Whose, with_scope
 from tercet.cli.untrusted import block, named_lines, parsed, shortened, visible
 from tercet.errors import InputError, StateError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import ApprovalRecord, ApprovalState
 
 approvals_app = typer.Typer(
-    help="Decide on the calls for which agents wait: what is asked for, why, on whose behalf; approve or deny.",
+    help="Decide on the calls for which agents wait. Each says what is asked for, why, and on whose behalf.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -64,19 +64,9 @@ def list_(
     if not found:
         typer.echo(f"Nothing {'here' if wanted is None else f'{wanted} here'}. --any looks more widely.")
         return
-    rows = [
-        (
-            minute(one.asked_at),
-            visible(one.id),
-            one.state if one.state != "pending" else f"pending, {apart(one.expires_at, now)} left",
-            visible(one.agent),
-            f"{visible(one.tool)}({shortened(one.arguments or '', 60)})",
-            shortened(one.reason, 60),
-            visible(str(one.scope)),
-        )
-        for one in found
-    ]
-    print_table(("asked (UTC)", "approval", "state", "agent", "call", "why", "of"), rows)
+    for one in found:
+        for line in _summary(one, now):
+            typer.echo(line)
 
 
 @approvals_app.command()
@@ -89,7 +79,7 @@ def show(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show all that a person should know before deciding: the call with every argument, why it is asked, for whom.
+    """Show all that a person should know before deciding. The call with every argument, why it is asked, for whom.
 
     Text of models and tools stands behind a bar, with hidden characters as escapes.
 
@@ -125,7 +115,7 @@ def approve(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the call run, once, with exactly the arguments that are shown, until the approval expires.
+    """Let the call run, once, until the approval expires. It runs with exactly the arguments that are shown.
 
     The run goes on when its agent resumes it. Works beside a running process.
 
@@ -196,11 +186,23 @@ def _tell(found: ApprovalRecord, *, as_json: bool) -> None:
         print_json({"approval": approval_document(found)})
         return
     _print(found, found.decided_at or found.asked_at)
-    typer.echo(f"\nThe run goes on with agent.resume({found.run!r}).")
+    typer.echo(f"\nThe run goes on with agent.resume({found.run!r}, scope=…).")
+
+
+def _summary(found: ApprovalRecord, now: datetime) -> list[str]:
+    return [
+        f"{visible(found.id)}: {found.state}{_left(found, now)}",
+        f"  {visible(found.agent)} calls {visible(found.tool)}({shortened(found.arguments or '')})",
+        f"  why: {shortened(found.reason)}",
+        f"  on behalf of: {visible(str(found.scope))}, asked {minute(found.asked_at)} (UTC)",
+    ]
+
+
+def _left(found: ApprovalRecord, now: datetime) -> str:
+    return f", {apart(found.expires_at, now)} left" if found.state in {"pending", "approved"} else ""
 
 
 def _print(found: ApprovalRecord, now: datetime) -> None:
-    left = f", {apart(found.expires_at, now)} left" if found.state in {"pending", "approved"} else ""
     lines = [
         f"Approval {visible(found.id)}: {found.state}",
         f"  tool: {visible(found.tool)}",
@@ -212,7 +214,7 @@ def _print(found: ApprovalRecord, now: datetime) -> None:
         f"  on behalf of: {visible(str(found.scope))}",
         f"  agent: {visible(found.agent)}, run {visible(found.run)}, call {visible(found.call)}",
         f"  policy: {visible(found.policy_version)}, hash of the arguments: {visible(found.arguments_hash)}",
-        f"  asked: {minute(found.asked_at)}, expires: {minute(found.expires_at)} (UTC){left}",
+        f"  asked: {minute(found.asked_at)}, expires: {minute(found.expires_at)} (UTC){_left(found, now)}",
     ]
     if found.decided_at is not None:
         verdict = "denied" if found.state == "denied" else "approved"
@@ -227,6 +229,8 @@ def _value(label: str, text: str | None) -> list[str]:
     if text is None:
         return [f"  {label}: erased"]
     value = parsed(text)
+    if label == "evidence" and isinstance(value, dict):
+        value = {name: part for name, part in value.items() if part not in ("", [], {}, None)}
     if value in ({}, [], ""):
         return [f"  {label}: none"]
     return [f"  {label}:", *named_lines(value, "    ")]

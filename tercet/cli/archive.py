@@ -18,7 +18,7 @@ def backup(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a memory to one file, consistent even while another process ingests.
+    """Write a memory to one file. It is consistent even while another process ingests.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def restore(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a memory from a backup, in a new or empty folder or database.
+    """Make a memory from a backup. The folder or database has to be new, or empty.
 
     Nothing is embedded: the vectors are in the backup, and the first search rebuilds the index from them.
 

@@ -20,7 +20,7 @@ from tercet.cli.options import (
     User,
     open_memory,
 )
-from tercet.cli.output import note, print_json, printable, waiting
+from tercet.cli.output import counted, note, print_json, printable, waiting
 from tercet.cli.search import explain_degradation
 from tercet.records import Scope
 from tercet.settings import ContextConfig
@@ -63,7 +63,7 @@ def ask(
 ) -> None:
     """Answer a question from what is remembered, with citations. Without a model it answers by quoting, offline.
 
-    The run is kept in the memory's journal: `tercet runs show RUN`.
+    The run is kept in the memory's journal, for `tercet runs show`.
 
     \b
     Examples:
@@ -89,14 +89,21 @@ def ask(
         )
         if asked.model.name == "extractive":
             note("No model was chosen: the answer is quoted from what is remembered. --model NAME asks a model.")
-        with waiting(f"Loading the embedding model {opened.embedder_record.spec} and searching", quiet=as_json):
+        with waiting(_doing(opened.embedder_record.spec, asked.model.name), quiet=as_json):
             end = asked.run_sync(question, scope=scope)
     if as_json:
         print_json(answer_document(question, end, model=asked.model.name))
     else:
         _print_end(end, show_context=show_context)
+        note(f"Kept as run {end.run} ({counted(end.usage.total_tokens, 'token')}).")
     if end.kind in ("limit", "escalated"):
         raise typer.Exit(1)
+
+
+def _doing(embedder: str, model: str) -> str:
+    """What keeps the user waiting."""
+    searching = "Searching" if embedder == "none" else f"Loading the embedding model {embedder} and searching"
+    return searching if model == "extractive" else f"{searching}, then asking {model}"
 
 
 def answer_document(question: str, end: End[str], *, model: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def run_checks(
     memory: Path,
     *,
     repair: bool,
+    chains: bool,
     embedder: str | None,
     database: str | None,
     qdrant: str | None,
@@ -56,7 +57,7 @@ def run_checks(
     opened: Memory | None = None
     try:
         opened = open_memory(memory, database=database, qdrant=qdrant, create=False)
-        found += [_embedder(embedder or opened.embedder_record.spec), *_memory(opened, repair=repair)]
+        found += [_embedder(embedder or opened.embedder_record.spec), *_memory(opened, repair=repair, chains=chains)]
     except MemoryNotFoundError as error:
         found += [_embedder(embedder or DEFAULT_EMBEDDER)]
         found += [Check("memory", True, f"none at {str(memory)!r} yet", error.remedy)]
@@ -115,13 +116,13 @@ def _embedder(spec: str) -> Check:
     return Check("embedder", True, detail + (", weights verified" if facts.weights_ok else ""))
 
 
-def _memory(memory: Memory, *, repair: bool) -> Iterator[Check]:
+def _memory(memory: Memory, *, repair: bool, chains: bool) -> Iterator[Check]:
     from tercet.memory.health import check
 
     if memory.path is not None:
         yield from _folder(memory.path)
     try:
-        problems = check(memory, repair=repair)
+        problems = check(memory, repair=repair, chains=chains)
     except MemoryLockedError as error:
         yield Check("memory", True, f"not examined: {error.message}", error.remedy)
         return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import EffectRecord, EffectState
 
 effects_app = typer.Typer(
-    help="Look at what agents changed outside, and settle what nobody knows whether it happened.",
+    help="Look at what agents changed outside. Settle what nobody knows whether it happened.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -62,7 +62,7 @@ def list_(
         found = opened.journal.effects(scope=whose.scope, state=wanted, run=run)
         if in_doubt:
             found = [one for one in found if one.state in OPEN]
-        arguments = [arguments_of(opened.journal, one.run, one.call) for one in found]
+        arguments = arguments_of(opened.journal, found, at=now)
     if as_json:
         print_json({"effects": [effect_document(*one) for one in zip(found, arguments, strict=True)]})
         return
@@ -95,7 +95,7 @@ def resolve(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a doubt: say whether an effect happened, after looking at the system that it should have changed.
+    """Settle a doubt: say whether an effect happened. Look at the system that it should have changed before.
 
     An effect that is started has to be --abandoned as well: settled while a process is still at it, it could happen
     twice. Name and reason are kept with the effect.
@@ -109,9 +109,10 @@ def resolve(
         raise InputError("Say whether it happened.", remedy="Give --done or --failed.")
     if not reason.strip():
         raise InputError("A doubt is not settled without a reason.", remedy="Say how you know, with --reason.")
-    if result is not None:
-        _check_result(result, done=done)
     name = person(approver, "--approver")
+    given = _given(
+        result, done=done, otherwise=f"It happened, says {name}: {reason.strip()} What it gave is not known."
+    )
     with open_memory(memory, database=database, qdrant=qdrant) as opened:
         journal, now = opened.journal, opened.clock()
         found = effect_seen(journal, key, whose.scope)
@@ -126,9 +127,9 @@ def resolve(
                 remedy="When that process is gone, say so with --abandoned.",
             )
         said = f"{name}: {reason.strip()}"
-        journal.settle(key, state="done" if done else "failed", result=result, reason=said, at=now)
+        journal.settle(key, state="done" if done else "failed", result=given, reason=said, at=now)
         settled = effect_seen(journal, key, whose.scope)
-        arguments = arguments_of(journal, settled.run, settled.call)
+        (arguments,) = arguments_of(journal, [settled], at=now)
     if as_json:
         print_json({"effect": effect_document(settled, arguments)})
     else:
@@ -169,10 +170,17 @@ def _state(text: str | None) -> EffectState | None:
     raise InputError(f"--state {text!r} is no state of an effect.", remedy=f"Use one of: {', '.join(known)}.")
 
 
-def _check_result(text: str, *, done: bool) -> None:
+def _given(text: str | None, *, done: bool, otherwise: str) -> str | None:
+    """What the agent is told the tool gave, as the gate keeps it; trusted as the person who says so."""
+    from tercet.agents.gate.outcomes import kept
+    from tercet.agents.tools.records import Succeeded
+
     if not done:
-        raise InputError("What failed gave nothing.", remedy="Leave --result out, or say --done.")
+        if text is not None:
+            raise InputError("What failed gave nothing.", remedy="Leave --result out, or say --done.")
+        return None
     try:
-        json.loads(text)
+        value = otherwise if text is None else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"--result is not JSON: {error}.", remedy="Such as --result '{\"order\": 4711}'.") from None
+    return kept(Succeeded(value=value, trust="user"))

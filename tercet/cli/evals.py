@@ -24,11 +24,19 @@ SHOWN_CHANGES = 3
 
 Measures = Annotated[
     list[str] | None,
-    typer.Option("--measure", metavar="M", help="Compare by this, such as nDCG@10 (repeatable). Default: all."),
+    typer.Option(
+        "--measure",
+        metavar="M",
+        help='Compare by this, such as nDCG@10 or "latency ms" (repeatable). Default: all but costs.',
+    ),
 ]
 Gates = Annotated[
     list[str] | None,
-    typer.Option("--gate", metavar="M>=D", help="Fail where the difference is surely below, such as nDCG@10>=-0.01."),
+    typer.Option(
+        "--gate",
+        metavar="M>=D",
+        help='Fail where the difference is surely below: nDCG@10>=-0.01. Of a cost: "latency ms<=5".',
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="A gate that the questions cannot decide fails too.")]
 Out = Annotated[
@@ -37,7 +45,7 @@ Out = Annotated[
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)]
 
 eval_app = typer.Typer(
-    help="Measure retrieval on labelled questions, compare two runs, and stop a change that makes it worse.",
+    help="Measure retrieval on labelled questions, and compare. Stop a change that makes it worse.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -100,7 +108,7 @@ def gate_(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a run in CI by the gates and the baseline that the repository stores.
+    """Judge a run by the gates and the baseline of the repository.
 
     What it adds to compare: gates and baseline come from the table [tool.tercet.eval] of pyproject.toml (keys
     baseline, gates, measures, strict), so that a change of them is reviewed like code; --accept stores a new
@@ -159,7 +167,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a run, and make its page, summary and JUnit file anew from what was measured.
+    """Show a run, and make its page, summary and JUnit file anew.
 
     \b
     Examples:

@@ -94,7 +94,7 @@ def golden(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make questions from what your own documents say about themselves, without a model.
+    """Make questions from your own documents, without a model.
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def label(
     database: DatabaseUrl = None,
     qdrant: QdrantUrl = None,
 ) -> None:
-    """Review questions by hand: accept, reject, edit, skip or quit; a later run goes on where you stopped.
+    """Review questions by hand. Accept, reject, edit, skip or quit; a later run goes on where you stopped.
 
     \b
     Examples:

@@ -66,7 +66,7 @@ def judge(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a model grade the passages that a run found, or answers to its questions. Optional: nothing else needs it.
+    """Have a model grade what a run found, or answers. Optional: nothing else needs it.
 
     Each text is graded several times, and the spread is told; where gold labels are known, so is how far the model
     agrees with them. Verdicts are kept, so that none is paid for twice. Exit code 1 if an answer was no verdict.

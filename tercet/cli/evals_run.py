@@ -98,7 +98,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in the folder.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure one configuration on a data set, and write the run to a folder.
+    """Measure one configuration on a data set. The run is written to a folder.
 
     The documents are ingested into a temporary memory and every question is searched. No text is embedded twice:
     vectors are kept between runs. Questions that fail count as zero and are listed.
@@ -111,7 +111,7 @@ def run(
       tercet eval run --dataset golden.jsonl --memory .tercet --out runs/mine --json
     """
     from tercet.evals.own_corpus import load_with_corpus
-    from tercet.evals.running import measure, prepared
+    from tercet.evals.running import incomplete, measure, prepared
     from tercet.evals.runs import write_run
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:
@@ -131,7 +131,7 @@ def run(
         print_json(run_document(found, out))
     else:
         _print_run(found, out)
-    if any(one.error for one in found.outcomes) or any(one.startswith("not stored") for one in found.warnings):
+    if incomplete(found):
         raise typer.Exit(1)
 
 
@@ -161,7 +161,7 @@ def sweep(
     embedding_cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure every combination of the settings that have several values, and say which to take.
+    """Measure every combination of settings, and say which to take.
 
     Settings with a list of values in the configuration file are varied too. Configurations that are cut and embedded
     alike share one memory. Differences to the baseline are paired by question and adjusted for their number (Holm). Run
@@ -175,6 +175,7 @@ def sweep(
     """
     from tercet.evals.grids import grid, parse_variation
     from tercet.evals.own_corpus import load_with_corpus
+    from tercet.evals.running import incomplete
     from tercet.evals.sweeping import document_of
     from tercet.evals.sweeping import sweep as run_sweep
 
@@ -189,7 +190,7 @@ def sweep(
         print_json({"out": str(out), **document_of(found)})
     else:
         _print_sweep(found, out)
-    if any(outcome.error for one in found.points for outcome in one.run.outcomes):
+    if any(incomplete(one.run) for one in found.points):
         raise typer.Exit(1)
 
 
@@ -245,6 +246,7 @@ def _task(loaded: Loaded, path: Path, measures: str | None, limit: int | None, s
         seed=seed,
         documents=loaded.documents,
         memory=loaded.memory,
+        held_out=loaded.held_out,
     )
 
 

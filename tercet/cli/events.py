@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import EventRecord, Journal, RunRecord
     from tercet.records import Usage
 
+TEXTS = {
+    "run_started": ("input", "instructions", "attachment"),
+    "context_built": ("context", ""),
+    "model_requested": ("instructions", "tools", "message"),
+    "model_answered": ("response", ""),
+    "tool_requested": ("arguments", ""),
+    "tool_finished": ("outcome", ""),
+    "output_rejected": ("what the model is told", ""),
+    "suspended": ("question or reason", ""),
+    "resumed": ("what the person said", ""),
+    "run_ended": ("output, reason or question", ""),
+}
+"""What the texts of an event are; the last name is that of all further ones."""
+
 
 def event_document(record: EventRecord) -> dict[str, Any]:
     """The JSON form of an event; body and texts are null where they were erased."""
@@ -172,9 +186,12 @@ def _whole(record: EventRecord) -> list[str]:
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if name != "kind" and value not in ("", None, [], {})}
     lines = named_lines(body, indent) if record.body is not None else []
-    for number, text in enumerate(record.texts, start=1):
-        lines.append(f"{indent}text {number}{' was erased' if text is None else ':'}")
+    for place, text in enumerate(record.texts):
+        names = TEXTS.get(record.kind, ("text",))
+        name = names[place] if place < len(names) - 1 else f"{names[-1]} {place - len(names) + 2}"
+        lines.append(f"{indent}{name}:{' erased' if text is None else ''}")
         if text is not None:
             value = parsed(text)
-            lines += named_lines(value, f"{indent}  ") if isinstance(value, dict) else block(text, f"{indent}  ")
+            told = isinstance(value, dict | list)
+            lines += named_lines(value, f"{indent}  ") if told else block(text, f"{indent}  ")
     return lines

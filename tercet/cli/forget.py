@@ -84,7 +84,7 @@ def forget(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove documents, episodes and working memory for good, to the last byte, and print a receipt.
+    """Remove documents, episodes and working memory for good. They go to the last byte, and there is a receipt.
 
     People's records are those of the very scope that is named, or with --any of every scope that has its fields; an
     episode may be named by its id alone. Filters or --all choose documents instead: the tenant's own, or shared ones.

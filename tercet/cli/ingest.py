@@ -130,7 +130,7 @@ def ingest(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ingest files, a git revision or a site; only what changed since the last time costs anything.
+    """Ingest files, a git revision or a site. Only what changed since the last time costs anything.
 
     Formats: Markdown, MDX, reStructuredText, AsciiDoc, HTML, PDF, Word, notebooks, plain text, source code; all of them
     in .zip, .tar, .tar.gz, .tar.bz2 and .tar.xz as well. A folder's .gitignore is respected; Sphinx, MkDocs, Docusaurus
@@ -280,7 +280,7 @@ def embed(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the dense vectors that are still missing, or those of another model.
+    """Make the dense vectors that are missing, or of another model.
 
     Resumable: stop it at any time, and run it again. Naming an embedder that differs from the memory's own changes the
     memory to it and embeds every chunk again; searches find by words meanwhile.

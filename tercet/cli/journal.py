@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from tercet.cli.options import open_memory
 from tercet.cli.untrusted import parsed, visible
 from tercet.errors import InputError
+from tercet.records import AnyScope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from tercet.memory.journal.records import ApprovalRecord, EffectRecord, Journal, RunRecord
     from tercet.memory.memory import Memory
-    from tercet.records import AnyScope, Scope
+    from tercet.records import Scope
 
 WIDER = "`tercet {command} list` names what a scope sees, and --any looks more widely."
 
@@ -73,17 +75,42 @@ def effect_seen(journal: Journal, key: str, scope: Scope | AnyScope) -> EffectRe
     return found
 
 
-def arguments_of(journal: Journal, run: str, call: str) -> object:
-    """What the model gave a call, by the journal; None: it is not known, or was erased."""
+def arguments_of(journal: Journal, effects: Sequence[EffectRecord], *, at: datetime) -> list[object]:
+    """What each effect was made with: as a person edited it, else as the model gave it.
+
+    None where that is not known, or was erased.
+    """
+    from tercet.memory.patches import canonical, text_hash
+
+    runs = {one.run for one in effects}
+    given: dict[tuple[str, str], list[object]] = {}
+    for asked in reversed(journal.approvals(scope=AnyScope(), at=at)):  # a call edited twice comes as it was last
+        if asked.run in runs:
+            edited = (parsed(asked.edited_arguments), parsed(asked.arguments))
+            given.setdefault((asked.run, asked.call), []).extend(one for one in edited if one is not None)
+    for run in runs:
+        for call, arguments in _requested(journal, run):
+            given.setdefault((run, call), []).append(arguments)
+    found: list[object] = []
+    for effect in effects:
+        known = given.get((effect.run, effect.call), [])
+        same = [one for one in known if text_hash(canonical(one)) == effect.arguments_hash]
+        found.append(next(iter((*same, *known)), None))
+    return found
+
+
+def _requested(journal: Journal, run: str) -> list[tuple[str, object]]:
+    """The calls of a run, as the ledger names them, and what the model gave them."""
     try:
         events = journal.events(run)
     except InputError:  # effects may be reserved by what is no run
-        return None
+        return []
+    found: list[tuple[str, object]] = []
     for event in events:
         body = parsed(event.body)
-        if event.kind == "tool_requested" and isinstance(body, dict) and body.get("call") == call and event.texts:
-            return parsed(event.texts[0])
-    return None
+        if event.kind == "tool_requested" and isinstance(body, dict) and event.texts and event.texts[0] is not None:
+            found.append((f"{body.get('step')}/{body.get('call')}", parsed(event.texts[0])))
+    return found
 
 
 def person(name: str | None, option: str) -> str:

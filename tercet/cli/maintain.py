@@ -64,6 +64,12 @@ def _print_status(found: MemoryStatus) -> None:
             f"  {counted(found.working_documents, 'working document')}, {counted(found.episodes, 'episode')} "
             f"({found.episode_vectors:,} with a dense vector): tercet memory list --any"
         )
+    if found.runs:
+        typer.echo(
+            f"  {counted(found.runs, 'run')} of agents, {counted(found.effects, 'effect')} "
+            f"({found.effects_in_doubt:,} in doubt), {counted(found.approvals, 'approval')} "
+            f"({found.approvals_pending:,} pending)"
+        )
     if found.unfinished:
         typer.echo(
             f"{counted(found.unfinished, 'document')} being written, or left by a killed run (the next one clears it)"
@@ -79,6 +85,9 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild the vector index if it disagrees with the database.")
     ] = False,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Also verify the hash chain of every run in the journal.")
+    ] = False,
     embedder: Annotated[
         str | None, typer.Option("--embedder", metavar="SPEC", envvar="TERCET_EMBEDDER", help="Look for this model.")
     ] = None,
@@ -86,18 +95,21 @@ def doctor(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the installation and the memory: what is there, which model resolves and from where, what is damaged.
+    """Check the installation and the memory, and say what is damaged.
+
+    Also what is installed, and which embedding model is found and where.
 
     \b
     Examples:
       tercet doctor
       tercet doctor --repair
+      tercet doctor --runs
       tercet doctor --embedder ./models/my-minilm --json
     """
     from tercet.cli.checks import run_checks
 
     with waiting("Checking", quiet=as_json):
-        checks = run_checks(memory, repair=repair, embedder=embedder, database=database, qdrant=qdrant)
+        checks = run_checks(memory, repair=repair, chains=runs, embedder=embedder, database=database, qdrant=qdrant)
     healthy = all(check.ok for check in checks)
     if as_json:
         print_json({"ok": healthy, "checks": [asdict(check) for check in checks]})

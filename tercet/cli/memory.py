@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tercet.memory.memory import Memory
 
 memory_app = typer.Typer(
-    help="Look at what is remembered of people and tasks, and hand it over; `tercet forget` removes it.",
+    help="Look at what is remembered of people and tasks; hand it over. `tercet forget` removes it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -48,7 +48,7 @@ def list_(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List scopes with what they hold, and the working documents in them. Works beside a running process.
+    """List scopes with what they hold, and working documents. Works beside a running process.
 
     A scope sees its own records and those of its ancestors.
 
@@ -82,7 +82,7 @@ def show(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one record with all that happened to it: an episode by its id, a working document by its key.
+    """Show one record with all that happened to it. An episode is named by its id, a working document by its key.
 
     \b
     Examples:
@@ -168,7 +168,9 @@ def audit(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what may be wrong: duplicates, contradictions, what is stale, orphaned or never found. Changes nothing.
+    """List what may be wrong, and change nothing.
+
+    That is: duplicates, contradictions, what is stale, orphaned or never found.
 
     Exit code 1 when there is something to look at.
 
@@ -206,7 +208,9 @@ def export(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write working documents and episodes, with all their history, as JSON Lines. Works beside a running process.
+    """Write working documents and episodes as JSON Lines.
+
+    All their history goes along. Works beside a running process.
 
     Of this very scope, or with --any of every scope that has these fields. The same records give the same bytes.
 
@@ -248,7 +252,7 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the records of an export: all or, if the file is damaged or contradicts the memory, none.
+    """Add the records of an export, all or none. None if the file is damaged, or contradicts the memory.
 
     What is there already is recognised, so that the same import may be repeated. With --tenant … a file that holds
     anybody else's records is refused; without, everybody's are taken. A memory that is not there is made.

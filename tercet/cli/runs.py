@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import RunStatus, Verification
 
 runs_app = typer.Typer(
-    help="Look at what agents did: their runs, step by step, from a journal that shows if it was changed.",
+    help="Look at what agents did, run by run. The journal that tells it shows if it was changed.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -88,7 +88,7 @@ def show(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one run: on whose behalf, what it spent, and what happened in it, event by event.
+    """Show one run, event by event. Also on whose behalf it was, and what it spent.
 
     Texts of models, tools and documents stand behind a bar, with hidden characters as escapes.
 
@@ -124,7 +124,7 @@ def verify(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute the hash chain of runs anew, and say whether anything was changed, left out or added.
+    """Say whether the journal of runs was changed. The hash chain is computed anew: nothing may be left out or added.
 
     What was erased on purpose leaves its hash behind, and the chain stays whole. Exit code 1 when one is broken.
 
@@ -159,7 +159,7 @@ def explain(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say where a run first went another way than it should have, and what followed.
+    """Say where a run first went wrong, and what followed.
 
     \b
     Examples:

@@ -9,6 +9,11 @@ from collections.abc import Mapping
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories of what a reader does not see: control and format characters, surrogates, unassigned ones."""
 
+DEEPEST = 8
+"""Levels of a JSON value that have lines of their own; what lies deeper is written as JSON."""
+WIDE = 90
+"""Characters up to which a list or object stays on one line."""
+
 
 def visible(text: str) -> str:
     """Show on one line what is there, hidden and control characters as escapes.
@@ -40,7 +45,7 @@ def block(text: str, indent: str) -> list[str]:
         >>> block("a\\nb", "  ")
         ['  | a', '  | b']
     """
-    return [f"{indent}| {visible(line)}".rstrip() for line in text.splitlines() or [""]]
+    return [f"{indent}| {visible(line)}".rstrip() for line in text.split("\n")]
 
 
 def parsed(text: str | None) -> object:
@@ -53,28 +58,31 @@ def parsed(text: str | None) -> object:
         return text
 
 
-def named_lines(value: object, indent: str) -> list[str]:
-    """A JSON value for people: a line for each name, and what is longer in a block of its own below it.
+def named_lines(value: object, indent: str, depth: int = 0) -> list[str]:
+    """A JSON value for people: a line for each name or place, and texts of several lines in a block below theirs.
 
     Example:
-        >>> named_lines({"to": "ada", "value": 1000.01, "text": "Hello\\nBye"}, "  ")
-        ['  to: "ada"', '  value: 1000.01', '  text:', '    | Hello', '    | Bye']
+        >>> named_lines({"to": ["ada"], "value": 1000.01, "text": "Hello\\nBye"}, "  ")
+        ['  to: ["ada"]', '  value: 1000.01', '  text:', '    | Hello', '    | Bye']
     """
+    if depth > DEEPEST or not isinstance(value, Mapping | list):
+        return block(value if isinstance(value, str) else _json(value), indent)
     if isinstance(value, Mapping):
-        return [line for name, part in value.items() for line in _named(str(name), part, indent)]
-    if isinstance(value, list):
-        return [line for part in value for line in _named("-", part, indent)]
-    return block(value if isinstance(value, str) else _json(value), indent)
+        return [line for name, part in value.items() for line in _named(f"{_name(str(name))}:", part, indent, depth)]
+    return [line for part in value for line in _named("-", part, indent, depth)]
 
 
-def _named(name: str, value: object, indent: str) -> list[str]:
-    label = name if name == "-" else f"{name if name.isidentifier() and name.isascii() else visible(_json(name))}:"
+def _named(label: str, value: object, indent: str, depth: int) -> list[str]:
     if isinstance(value, str) and "\n" in value:
         return [f"{indent}{label}", *block(value, f"{indent}  ")]
     written = _json(value)
-    if len(written) > 90 and isinstance(value, Mapping | list):
-        return [f"{indent}{label}", *block(json.dumps(value, ensure_ascii=False, indent=2), f"{indent}  ")]
+    if isinstance(value, Mapping | list) and (len(written) > WIDE or "\\n" in written):
+        return [f"{indent}{label}", *named_lines(value, f"{indent}  ", depth + 1)]
     return [f"{indent}{label} {visible(written)}"]
+
+
+def _name(name: str) -> str:
+    return name if name.isidentifier() and name.isascii() else visible(_json(name))
 
 
 def _json(value: object) -> str:

@@ -29,11 +29,11 @@ def worker(
     qdrant: QdrantUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take part in ingests that were started with --distribute, on this host or another.
+    """Take part in ingests that were started with --distribute.
 
-    Any number may run, and start and end at any time. Each claims files a few at a time, then texts without a vector.
-    When one dies, others do what it was at. The files must lie at the same path on every host. SIGTERM ends a worker
-    after the batch at hand.
+    Any number may run, on this host or others, and start and end at any time. Each claims files a few at a time, then
+    texts without a vector. When one dies, others do what it was at. The files must lie at the same path on every host.
+    SIGTERM ends a worker after the batch at hand.
 
     \b
     Examples:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tercet.errors import ConfigurationError, InputError
 from tercet.evals.abstention import ABSTENTION_ACCURACY, UNPAIRED, WHY_UNPAIRED
+from tercet.evals.costs import COSTS, gain, is_cost, value_of
 from tercet.evals.measures import parse_measure
 from tercet.evals.statistics import compare, holm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tercet.evals.gate import Gate, GateResult
     from tercet.evals.records import EvalRun, Outcome
@@ -25,6 +27,7 @@ SHOWN_CHANGES = 10
 class Change:
     """One question in both runs, seen through one measure."""
 
+    measure: str
     baseline: float
     candidate: float
     before: Outcome
@@ -35,6 +38,11 @@ class Change:
     def difference(self) -> float:
         """Candidate minus baseline."""
         return self.candidate - self.baseline
+
+    @property
+    def gain(self) -> float:
+        """The difference as what is won by it: of a cost, less is more."""
+        return gain(self.measure, self.difference)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +75,12 @@ class Comparison:
     @property
     def regressions(self) -> tuple[Change, ...]:
         """The questions that lost most, the worst first."""
-        return tuple(change for change in self.changes[:SHOWN_CHANGES] if change.difference < 0)
+        return tuple(change for change in self.changes[:SHOWN_CHANGES] if change.gain < 0)
 
     @property
     def improvements(self) -> tuple[Change, ...]:
         """The questions that won most, the best first."""
-        return tuple(change for change in self.changes[: -SHOWN_CHANGES - 1 : -1] if change.difference > 0)
+        return tuple(change for change in self.changes[: -SHOWN_CHANGES - 1 : -1] if change.gain > 0)
 
 
 def compare_runs(
@@ -89,8 +97,9 @@ def compare_runs(
     Args:
         baseline: What is there.
         candidate: What would take its place.
-        measures: Names as runs print them, or another spelling that the measure is known by; all that both runs have by
-            default. The first is the one that regressions and slices are told by.
+        measures: Names as runs print them, another spelling that the measure is known by, or a cost (``latency ms``,
+            ``context tokens``). By default that of the first gate, then all that both runs have, without the costs.
+            The first is the one that regressions and slices are told by.
         gates: Conditions on differences. Their measures are compared too.
         strict: Whether an inconclusive gate fails.
         seed: Of the resampling.
@@ -100,9 +109,12 @@ def compare_runs(
     """
     _check_same_data(baseline, candidate)
     available = _shared_measures(baseline, candidate)
-    asked = [_named(name, available) for name in measures] or list(available)
-    judged = [(gate, _named(gate.measure, available)) for gate in gates]
-    names = list(dict.fromkeys([*asked, *(name for _, name in judged)]))
+    known = [*available, *_shared_costs(baseline, candidate)]
+    judged = [(gate, _named(gate.measure, known)) for gate in gates]
+    gated = [name for _, name in judged]
+    # What is gated is what the comparison is about, unless somebody says otherwise.
+    asked = [_named(name, known) for name in measures] or [*gated[:1], *available]
+    names = list(dict.fromkeys([*asked, *gated]))
     if not names:
         raise InputError(
             f"The runs {baseline.name!r} and {candidate.name!r} have no measure in common.",
@@ -117,7 +129,7 @@ def compare_runs(
         measures=tuple(differences),
         slices=_by_slice(pairs[names[0]], names[0], seed),
         gates=tuple(replace(gate, measure=name).check(by_name[name], strict=strict) for gate, name in judged),
-        changes=tuple(sorted(pairs[names[0]], key=lambda change: change.difference)),
+        changes=tuple(sorted(pairs[names[0]], key=lambda change: change.gain)),
         configuration=_configuration(baseline, candidate),
         warnings=tuple(_warnings(baseline, candidate, names)),
     )
@@ -163,6 +175,14 @@ def _shared_measures(baseline: EvalRun, candidate: EvalRun) -> dict[str, None]:
     return {name: None for name in dict.fromkeys(shown) if name in before and name in after and name not in UNPAIRED}
 
 
+def _shared_costs(baseline: EvalRun, candidate: EvalRun) -> list[str]:
+    return [
+        name
+        for name in COSTS
+        if all(any(value_of(one, name) is not None for one in run.outcomes) for run in (baseline, candidate))
+    ]
+
+
 def _named(text: str, available: Iterable[str]) -> str:
     names = list(available)
     if text in names:
@@ -182,18 +202,21 @@ def _named(text: str, available: Iterable[str]) -> str:
 
 
 def _changes(baseline: EvalRun, candidate: EvalRun, name: str) -> list[Change]:
-    """Questions that one of the runs has a value for, in the order of the data set; no value counts as 0."""
+    """Questions that one of the runs has a value for, in the order of the data set; no value counts as 0.
+
+    Of a cost, 0 would be the best there is: questions that only one run has it for are left out.
+    """
     before = {outcome.id: outcome for outcome in baseline.outcomes}
-    return [
-        Change(
-            baseline=before[outcome.id].values.get(name, 0.0),
-            candidate=outcome.values.get(name, 0.0),
-            before=before[outcome.id],
-            outcome=outcome,
+    changes = []
+    for outcome in candidate.outcomes:
+        values = (value_of(before[outcome.id], name), value_of(outcome, name))
+        if values == (None, None) or (None in values and is_cost(name)):
+            continue
+        first, second = (value or 0.0 for value in values)
+        changes.append(
+            Change(measure=name, baseline=first, candidate=second, before=before[outcome.id], outcome=outcome)
         )
-        for outcome in candidate.outcomes
-        if name in outcome.values or name in before[outcome.id].values
-    ]
+    return changes
 
 
 def _difference(changes: Iterable[Change], name: str, seed: int) -> Difference:
@@ -252,10 +275,28 @@ def _warnings(baseline: EvalRun, candidate: EvalRun, names: Sequence[str]) -> It
         failed = [outcome.id for outcome in run.outcomes if outcome.error]
         if failed:
             yield f"{len(failed)} questions failed in the {role} and count as 0, such as {failed[0]!r}."
+    before, after = _corpus(baseline), _corpus(candidate)
+    if before != after:
+        yield (
+            f"The documents that were searched are not the same ({before} and {after}): a difference may be theirs, "
+            "and not that of a setting."
+        )
     for name in sorted(UNPAIRED.intersection(baseline.measures, candidate.measures)):
         yield f"{name} is not compared: {WHY_UNPAIRED}."
-    before = {outcome.id: outcome for outcome in baseline.outcomes}
+    outcomes = {outcome.id: outcome for outcome in baseline.outcomes}
     for name in names:
-        lone = [one.id for one in candidate.outcomes if (name in one.values) != (name in before[one.id].values)]
+        lone = [
+            one.id
+            for one in candidate.outcomes
+            if (value_of(one, name) is None) != (value_of(outcomes[one.id], name) is None)
+        ]
         if lone:
-            yield f"{len(lone)} questions have {name} in one run only, such as {lone[0]!r}; the other counts as 0."
+            dealt = "they are left out of it" if is_cost(name) else "the other counts as 0"
+            yield f"{len(lone)} questions have {name} in one run only, such as {lone[0]!r}; {dealt}."
+
+
+def _corpus(run: EvalRun) -> str:
+    """The fingerprint of documents that the data set does not bring itself, as people read it."""
+    corpus = run.configuration.get("corpus")
+    found = corpus.get("fingerprint") if isinstance(corpus, Mapping) else None
+    return found[:12] if isinstance(found, str) else "those of the data set"

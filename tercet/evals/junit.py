@@ -47,7 +47,7 @@ def comparison_junit(comparison: Comparison) -> str:
                 f"{change.outcome.text!r}: {change.baseline:.3f} -> {change.candidate:.3f}"
                 for change in comparison.regressions
             ]
-            _failure(case, result.message, [result.message, "Questions that lost most:", *worst])
+            _failure(case, result.message, [result.message, f"Worst regressions in {comparison.main.measure}:", *worst])
     return _document(suite)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ from tercet.memory.memory import Memory
 
 if TYPE_CHECKING:
     from tercet.evals.datasets import Dataset
+    from tercet.evals.golden import HeldOut
     from tercet.evals.records import DatasetKind
 
 GOLDEN_SUFFIXES = {".jsonl", ".csv"}
@@ -22,6 +22,8 @@ class Loaded(NamedTuple):
     dataset: Dataset
     documents: Path | None
     memory: Path | None
+    held_out: HeldOut | None = None
+    """What is searched in their place: the same documents without the words of the questions."""
 
 
 def load_with_corpus(
@@ -32,7 +34,7 @@ def load_with_corpus(
     hold_out: bool = True,
     kind: DatasetKind | None = None,
 ) -> Loaded:
-    """Read a data set; one whose questions were made from the corpus brings the corpus without their words.
+    """Read a data set; beside one whose questions were made from the corpus, the corpus without their words.
 
     Args:
         path: Of the data set.
@@ -56,6 +58,6 @@ def load_with_corpus(
     from tercet.evals.golden import hold_out as taken_out  # few data sets were made from the corpus
 
     if memory is None:
-        return Loaded(replace(dataset, documents=taken_out(source, questions)), None, None)
+        return Loaded(dataset, documents, memory, taken_out(source, questions))
     with Memory.open(memory, create=False, read_only=True) as opened:
-        return Loaded(replace(dataset, documents=taken_out(opened, questions)), None, None)
+        return Loaded(dataset, documents, memory, taken_out(opened, questions))

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 NO_VECTORS = "searches lacked dense"
 """No warning where no embedder was asked for."""
+NOT_STORED = "not stored: "
+"""Begins the warning about a document that could not be ingested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,13 @@ def measure(
     }
     failed = [one.id for one in outcomes if one.error]
     lacking = [one for one in found.warnings if ready.embedder is not None or one != NO_VECTORS]
-    warnings = [*lacking, *(f"not stored: {one}" for one in ready.stored.failed)]
+    warnings = [*task.warnings, *lacking, *(f"{NOT_STORED}{one}" for one in ready.stored.failed)]
+    unstored = [one for one in outcomes if one.loss == "write"]
+    if unstored:
+        warnings.append(
+            f"{len(unstored)} questions have evidence that is not among what was stored, such as {unstored[0].id!r} "
+            f"({', '.join(unstored[0].relevant[:3])})"
+        )
     if failed:
         warnings.append(f"{len(failed)} questions failed and count 0: {', '.join(failed[:5])}")
     return EvalRun(
@@ -205,6 +213,14 @@ def run_eval(
     task = make_task(dataset, path=path, measures=measures, limit=limit, seed=seed, documents=documents, memory=memory)
     with prepared(task, configuration, embedder=embedder, cache=cache, keep=keep, progress=progress) as ready:
         return measure(task, configuration, ready, name=name or task.facts.name, progress=progress)
+
+
+def incomplete(run: EvalRun) -> bool:
+    """Whether something failed in a run: a question, or a document that could not be stored.
+
+    Evidence that is not stored is no failure of the run but what it measures: a gate judges it.
+    """
+    return any(one.error for one in run.outcomes) or any(one.startswith(NOT_STORED) for one in run.warnings)
 
 
 def estimates(outcomes: Sequence[Outcome], *, seed: int, first: Sequence[str] = ()) -> dict[str, Estimate]:

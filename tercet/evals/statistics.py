@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tercet.errors import InputError
+from tercet.evals.costs import gain
 from tercet.evals.records import Estimate
 from tercet.evals.resampling import half_widths, randomisation_p
 
@@ -62,7 +63,7 @@ class Difference:
     p: float
     """Of the paired randomisation test, two-sided; after ``holm``, adjusted."""
     wins: int
-    """Questions on which the candidate has the higher value."""
+    """Questions on which the candidate is better: has the higher value, or of a cost the lower one."""
     losses: int
     ties: int
     count: int
@@ -136,7 +137,7 @@ def compare(
     Args:
         baseline: Values by question id.
         candidate: The same questions.
-        measure: Name of what was measured, such as ``nDCG@10``.
+        measure: Name of what was measured, such as ``nDCG@10``. Of the costs in ``tercet.evals.costs`` less is better.
         seed: Of the resamples and the random assignments.
 
     Raises:
@@ -160,6 +161,7 @@ def compare(
     low, high = _bounded(mean, half, unit=unit, lowest=-1.0)
     lower95, upper95 = _bounded(mean, half90, unit=unit, lowest=-1.0)
     p = randomisation_p(differences, seed=seed)
+    gains = gain(measure, 1.0) * differences
     return Difference(
         measure=measure,
         baseline=float(before.mean()),
@@ -170,12 +172,12 @@ def compare(
         lower95=lower95,
         upper95=upper95,
         p=p,
-        wins=int(np.count_nonzero(differences > 0)),
-        losses=int(np.count_nonzero(differences < 0)),
+        wins=int(np.count_nonzero(gains > 0)),
+        losses=int(np.count_nonzero(gains < 0)),
         ties=int(np.count_nonzero(differences == 0)),
         count=len(ids),
         detectable=_detectable(differences),
-        verdict=_verdict(low, high, p),
+        verdict=_verdict(measure, low, high, p),
     )
 
 
@@ -203,14 +205,15 @@ def holm(differences: Iterable[Difference]) -> tuple[Difference, ...]:
         highest = max(highest, min(1.0, (len(family) - rank) * family[place].p))
         adjusted[place] = highest
     return tuple(
-        replace(one, p=p, verdict=_verdict(one.low, one.high, p)) for one, p in zip(family, adjusted, strict=True)
+        replace(one, p=p, verdict=_verdict(one.measure, one.low, one.high, p))
+        for one, p in zip(family, adjusted, strict=True)
     )
 
 
-def _verdict(low: float, high: float, p: float) -> Verdict:
+def _verdict(measure: str, low: float, high: float, p: float) -> Verdict:
     if p > LEVEL or low <= 0 <= high:
         return "no difference"
-    return "candidate" if low > 0 else "baseline"
+    return "candidate" if gain(measure, low) > 0 else "baseline"
 
 
 def _detectable(differences: NDArray[np.float64]) -> float:

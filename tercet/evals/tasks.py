@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tercet.errors import ConfigurationError, InputError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tercet.evals.configuration import EvalConfiguration
     from tercet.evals.datasets import Dataset
+    from tercet.evals.golden import HeldOut
     from tercet.evals.records import DatasetFacts, DatasetKind
 
 MEASURES = {
@@ -41,6 +43,7 @@ class Task:
     """Which documents are searched, as far as the data set does not say it."""
     limit: int | None
     seed: int
+    warnings: tuple[str, ...] = ()
 
     def settings(self, configuration: EvalConfiguration) -> dict[str, Any]:
         """Every setting that can change a result, as JSON values; equal ones need not be measured twice."""
@@ -59,6 +62,7 @@ def make_task(
     seed: int = 0,
     documents: Path | None = None,
     memory: Path | None = None,
+    held_out: HeldOut | None = None,
 ) -> Task:
     """Say what is to be measured.
 
@@ -70,6 +74,8 @@ def make_task(
         seed: Of the draw and of the resamples.
         documents: A file or folder to ingest, for a data set without documents.
         memory: A memory of the user's that is searched as it stands, for a data set without documents.
+        held_out: What is searched in place of those documents or that memory. The data are then other data than those
+            that are searched as they stand, and remain the same where only the documents change.
 
     Raises:
         ConfigurationError: The arguments contradict each other or the data set.
@@ -81,20 +87,34 @@ def make_task(
     if limit is not None and limit < 1:
         raise ConfigurationError(f"limit={limit} leaves no question.", remedy="Give 1 or more.")
     corpus = None
+    corpus_facts: dict[str, Any] = {}
+    warnings: list[str] = []
     if isinstance(dataset, ConversationDataset):
         if documents or memory:
             raise ConfigurationError("conversations are recorded, not searched in documents.", remedy="Leave them out.")
     else:
         corpus = Corpus(documents=dataset.documents, source=documents, memory=memory)
+        corpus_facts = corpus.facts()
+        if held_out is not None:
+            corpus = Corpus(documents=held_out.documents)
+            corpus_facts["held_out"] = True
+            facts = replace(facts, fingerprint=sha256(f"{facts.fingerprint} held out".encode()).hexdigest())
+            dataset = replace(dataset, documents=held_out.documents)
+            if held_out.unplaced:
+                warnings.append(
+                    f"the words of {len(held_out.unplaced)} questions, such as {held_out.unplaced[0]!r}, no longer "
+                    "stand in the documents that they were made from: make the questions anew"
+                )
     named = MEASURES[facts.kind] if measures is None else measures
     return Task(
         dataset=_limited(dataset, limit, seed),
         facts=facts,
         measures=_measure_names(named, facts.kind),
         corpus=corpus,
-        corpus_facts=corpus.facts() if corpus else {},
+        corpus_facts=corpus_facts,
         limit=limit,
         seed=seed,
+        warnings=tuple(warnings),
     )
 
 

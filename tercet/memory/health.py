@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 
 from tercet.memory.database import FORMAT_VERSION, chunks, corpora, documents, roots, stale_points, text_parts, versions
 from tercet.memory.erasure import unfinished
+from tercet.memory.journal.checks import microseconds
 from tercet.memory.points import batches
-from tercet.memory.schema import episodes, scopes, working_documents
+from tercet.memory.schema import approvals, effects, episodes, runs, scopes, working_documents
 from tercet.memory.scopes import FIELDS, scope_of, seen_by
 
 if TYPE_CHECKING:
@@ -58,6 +59,14 @@ class MemoryStatus:
     episodes: int
     episode_vectors: int
     """Episodes whose dense vector is in the index."""
+    runs: int
+    """Of agents, in the journal."""
+    effects: int
+    effects_in_doubt: int
+    """Nobody knows whether they happened: a process died at it, or a tool could not say."""
+    approvals: int
+    approvals_pending: int
+    """Calls that wait for a person, and can still be decided."""
     unfinished: int
     """Document versions of a write that is still going on, or that was killed."""
     bytes_on_disk: int | None
@@ -98,6 +107,14 @@ def status(memory: Memory) -> MemoryStatus:
         documents_of_tasks = _count(connection, working_documents)
         remembered = _count(connection, episodes)
         embedded = _count(connection, episodes, episodes.c.embedded)
+        waiting = (approvals.c.state == "pending", approvals.c.expires_at > microseconds(memory.clock()))
+        journal = {
+            "runs": _count(connection, runs),
+            "effects": _count(connection, effects),
+            "effects_in_doubt": _count(connection, effects, effects.c.state == "in_doubt"),
+            "approvals": _count(connection, approvals),
+            "approvals_pending": _count(connection, approvals, *waiting),
+        }
     stored = memory.database.get_meta("embedder") or {"spec": "not chosen yet", "fingerprint": None}
     size = None if memory.path is None else bytes_on_disk(memory.path)
     return MemoryStatus(
@@ -110,6 +127,7 @@ def status(memory: Memory) -> MemoryStatus:
         working_documents=documents_of_tasks,
         episodes=remembered,
         episode_vectors=embedded,
+        **journal,
         unfinished=pending,
         bytes_on_disk=size,
     )
@@ -169,12 +187,13 @@ def _count_vectors(connection: Connection, corpus_id: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def check(memory: Memory, *, repair: bool = False) -> list[Problem]:
+def check(memory: Memory, *, repair: bool = False, chains: bool = False) -> list[Problem]:
     """Compare a memory's parts with each other; takes the lock, which also finishes what a killed writer left.
 
     Args:
         memory: The memory to look at.
         repair: Rebuild the vector index when it disagrees with the database, and delete points nobody owns.
+        chains: Also read every run of the journal and compute its hash chain anew.
 
     Returns:
         What is wrong (with ``repair``: what still is).
@@ -189,7 +208,21 @@ def check(memory: Memory, *, repair: bool = False) -> list[Problem]:
     if episode_problems and repair:
         memory.episodic.reindex()
         episode_problems = _check_episodes(memory)
-    return problems + index_problems + episode_problems + _check_erasure(memory)
+    chain_problems = _check_chains(memory) if chains else []
+    return problems + index_problems + episode_problems + chain_problems + _check_erasure(memory)
+
+
+def _check_chains(memory: Memory) -> list[Problem]:
+    with memory.database.read() as connection:
+        ids = list(connection.execute(select(runs.c.run_id).order_by(runs.c.id)).scalars())
+    broken = [found for found in map(memory.journal.verify, ids) if not found.intact]
+    return [
+        Problem(
+            what=f"run {found.run!r} is not as it was written from event {found.broken_at} on: {found.reason}",
+            remedy="Compare it with a backup; nothing here can mend it.",
+        )
+        for found in broken
+    ]
 
 
 def _check_erasure(memory: Memory) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -65,7 +66,6 @@ class Memory:
         clock: Callable[[], datetime],
     ) -> None:
         from tercet.memory.episodic import EpisodicMemory
-        from tercet.memory.journal.sql import SqlJournal
         from tercet.memory.ledger import Ledger  # SQLAlchemy loads with the first memory, not with tercet
         from tercet.memory.semantic import SemanticMemory
         from tercet.memory.working.memory import WorkingMemory
@@ -122,8 +122,6 @@ class Memory:
         self.ledger: Ledger = Ledger(database, claim=self.claim)
         self.working: WorkingMemory = WorkingMemory(database)
         """In SQL only, so that it works beside another process that holds the folder."""
-        self.journal: SqlJournal = SqlJournal(database, clock=clock)
-        """What runs of agents did; in SQL only as well."""
 
     @classmethod
     def open(
@@ -208,6 +206,13 @@ class Memory:
 
         with self.database.read() as connection:
             return remembered(connection, Scope.any(tenant=scope.tenant, agent=scope.agent))
+
+    @cached_property
+    def journal(self) -> SqlJournal:
+        """What runs of agents did, their effects and approvals; in SQL only, like working memory."""
+        from tercet.memory.journal.sql import SqlJournal  # it compiles its statements, which most commands never use
+
+        return SqlJournal(self.database, clock=self.clock)
 
     # -- the embedder ------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ MAX_OPERATIONS = 1_000
 LARGE_FIELD = 16_384
 """Characters of a field's JSON beyond which it is replaced as a whole: a diff takes longer than its text grows."""
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _MALFORMED = (JsonPatchException, JsonPointerException, TypeError, ValueError, LookupError, AttributeError)
 
 
@@ -36,7 +37,7 @@ def canonical(value: object) -> str:
         '{"a":"é","b":1}'
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = _CANONICAL.encode(value)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(

@@ -40,6 +40,8 @@ Edge = Literal["model", "tool", "memory", "database", "journal", "clock"]
 Fault = Literal["error", "crash", "timeout", "garbage"]
 EDGES: tuple[Edge, ...] = ("model", "tool", "memory", "database", "journal", "clock")
 FAULTS: tuple[Fault, ...] = ("error", "crash", "timeout", "garbage")
+CALLS: dict[Edge, int] = {"model": 4, "tool": 4, "memory": 1, "database": 40, "journal": 8, "clock": 30}
+"""About as many as a run makes: one of them is the first to fail."""
 STALL = 0.3
 """Seconds that a stalled edge takes where it cannot be cancelled; a run may take less."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,7 +69,7 @@ class Faults:
         self.random = Random(seed)
         edges = [self.random.choice(EDGES) for _ in range(self.random.choice((1, 1, 2, 3)))]
         self.planned = [
-            Planned(edge, self.random.choice(FAULTS), self.random.randint(1, 5), self.random.random() < 0.3)
+            Planned(edge, self.random.choice(FAULTS), self.random.randint(1, CALLS[edge]), self.random.random() < 0.3)
             for edge in dict.fromkeys(edges)
         ]
         self.calls: Counter[Edge] = Counter()

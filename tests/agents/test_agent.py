@@ -1,4 +1,4 @@
-"""An agent that answers from memory, offline and by quoting: S1.55, and the shape users see."""
+"""An agent that answers from memory, offline and by quoting (part of S1.55), and the shape users see."""
 
 from __future__ import annotations
 

@@ -182,8 +182,16 @@ def test_cost_is_reserved_at_the_dearest_price_and_refused_without_one() -> None
     assert ledger.consumed.cost == Decimal("0.00243")
 
 
+def test_a_child_may_know_prices_of_its_own() -> None:
+    root = Ledger(Limits(cost=Decimal(1)), agent="root")
+    child = root.child(WIDE, agent="child", prices=PRICES)
+    child.book_model_call("dear", input_tokens=10, max_tokens=10).settle(Usage(input_tokens=10))
+
+    assert root.consumed.cost == Decimal("0.00003")
+
+
 def test_time_runs_out_for_the_agent_and_those_below_it_but_not_while_a_person_is_waited_for() -> None:
-    """S1.01."""
+    """Part of S1.01."""
     clock = Clock()
     root = Ledger(Limits(seconds=10), agent="root", monotonic=clock)
     child = root.child(Limits(seconds=None), agent="child")

@@ -1,63 +1,24 @@
+"""What a policy permits, and what does not evade it."""
+
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from tercet.agents.permissions import Permissions
 from tercet.agents.rules import read_rule
-from tercet.agents.thresholds import Threshold, amounts_of
-from tercet.agents.tools.decorator import tool
+from tercet.agents.thresholds import Threshold
 from tercet.agents.tools.schema import check
-from tercet.errors import ConfigurationError, InputError
-
-
-class Order(BaseModel):
-    article: str
-    currency: str | None = None
-
-
-@tool(effect="write", writes=["mail"], content=["text"], amounts=lambda given: {"targets": len(given["to"])})
-def send_mail(to: list[str], text: str = "", cc: str | None = None) -> str:
-    """Send a mail."""
-    return "sent"
-
-
-@tool(effect="irreversible", writes=["bank"], amounts=lambda given: {"value": given["euros"]})
-def pay(euros: Decimal, to: str, orders: list[Order] | None = None) -> str:
-    """Pay somebody."""
-    return "paid"
-
-
-@tool(effect="read", reads=["semantic:docs"])
-def search_documents(query: str, limit: int = 5) -> str:
-    """Search."""
-    return query
-
-
-@tool(effect="pure")
-def label(labels: dict[str, str]) -> str:
-    """Open keys."""
-    return str(labels)
-
-
-OPEN: dict[str, Any] = {"readable": ["*"], "writable": ["*"]}
-
-
-def verdict(policy: Permissions, one: Any, **arguments: Any) -> str:
-    return policy.decide(one, arguments).verdict
-
+from tercet.errors import ConfigurationError
+from tests.agents.example_tools import OPEN, label, pay, search_documents, send_mail, verdict
 
 # -- deny by default ------------------------------------------------------------------------------------------------
 
 
 def test_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it() -> None:
-    """S1.20."""
+    """Part of S1.20."""
     nothing = Permissions(**OPEN)
 
     assert verdict(nothing, search_documents, query="a") == "deny"
@@ -67,7 +28,7 @@ def test_what_no_rule_speaks_of_is_denied_and_the_model_is_not_told_of_it() -> N
 
 
 def test_sources_and_systems_have_to_be_opened() -> None:
-    """S1.20."""
+    """Part of S1.20."""
     named = ["search_documents", "pay"]
 
     closed = Permissions(allow=named)
@@ -270,202 +231,3 @@ def test_the_version_is_that_of_what_the_policy_says() -> None:
     assert one.version == same.version
     assert len({one.version, other.version, Permissions().version, one.intersect(other).version}) == 4
     assert hash(one.intersect(other))
-
-
-# -- thresholds -----------------------------------------------------------------------------------------------------
-
-LIMITED = Permissions(
-    allow=["pay", "send_mail"],
-    thresholds=[
-        Threshold(tool="pay", measure="value", per_call=Decimal("1000.00")),
-        Threshold(tool="send_*", measure="targets", per_call=Decimal(2)),
-    ],
-    **OPEN,
-)
-
-
-def test_exactly_the_limit_passes_and_a_cent_more_asks() -> None:
-    """S1.23."""
-    assert verdict(LIMITED, pay, euros="1000.00", to="a") == "allow"
-    assert LIMITED.decide(pay, {"euros": "1000.01", "to": "a"}) == (
-        "ask",
-        "threshold: pay: value",
-        "value 1000.01 is above 1000.00 for one call",
-    )
-    assert verdict(LIMITED, send_mail, to=["a", "b"]) == "allow"
-    assert verdict(LIMITED, send_mail, to=["a", "b", "c"]) == "ask"
-
-
-def test_a_single_call_above_the_total_asks_too_and_the_total_becomes_a_ceiling() -> None:
-    """S1.23."""
-    day = timedelta(days=1)
-    policy = Permissions(
-        allow=["*"], thresholds=[Threshold(tool="p*", measure="value", total=Decimal(1000), window=day)], **OPEN
-    )
-
-    assert verdict(policy, pay, euros="999", to="a") == "allow"
-    assert verdict(policy, pay, euros="1000.01", to="a") == "ask"
-    (ceiling,) = policy.ceilings(pay, [pay, send_mail])
-    assert (ceiling.measure, ceiling.limit, ceiling.window, ceiling.tools) == ("value", Decimal(1000), day, ("pay",))
-    assert policy.ceilings(send_mail, [pay, send_mail]) == ()
-    assert policy.intersect(policy).ceilings(pay, [pay]) == (ceiling,)
-
-
-def test_a_threshold_does_not_permit_what_is_denied() -> None:
-    policy = Permissions(deny=["pay"], thresholds=LIMITED.thresholds, **OPEN)
-
-    assert verdict(policy, pay, euros="5000", to="a") == "deny"
-
-
-def test_a_call_that_does_not_say_its_measure_asks() -> None:
-    policy = Permissions(allow=["*"], thresholds=[Threshold(tool="*", measure="rows", per_call=Decimal(0))], **OPEN)
-
-    assert (
-        policy.decide(search_documents, {"query": "a"}).reason
-        == "the call does not say its rows, which may be at most 0"
-    )
-
-
-@pytest.mark.parametrize(
-    "amount", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal(-1), -1, 9.99, True, None]
-)
-def test_an_amount_that_is_none_is_refused(amount: Any) -> None:
-    """S1.23."""
-
-    @tool(effect="irreversible", writes=["bank"], amounts=lambda given: {"value": amount})
-    def transfer(to: str) -> str:
-        """Move money."""
-        return to
-
-    with pytest.raises(InputError, match="'transfer' says that the value of a call is"):
-        amounts_of(transfer, {"to": "a"})
-    decision = Permissions(allow=["*"], **OPEN).decide(transfer, {"to": "a"})
-    assert decision[:2] == ("deny", "amounts")
-
-
-def test_amounts_that_fail_deny() -> None:
-    @tool(effect="irreversible", writes=["bank"], amounts=lambda given: {"value": given["missing"]})
-    def transfer(to: str) -> str:
-        """Move money."""
-        return to
-
-    decision = Permissions(allow=["*"], **OPEN).decide(transfer, {"to": "a"})
-    assert decision.verdict == "deny"
-    assert "KeyError" in decision.reason
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"per_call": 0.5},
-        {"per_call": Decimal("NaN")},
-        {"per_call": Decimal(-1)},
-        {"total": Decimal(1)},
-        {"window": timedelta(days=1), "per_call": Decimal(1)},
-        {"total": Decimal(1), "window": timedelta()},
-        {"measure": " ", "per_call": Decimal(1)},
-    ],
-)
-def test_a_threshold_that_means_nothing_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError):
-        Threshold(**{"tool": "pay", "measure": "value", **options})
-
-
-# -- properties -----------------------------------------------------------------------------------------------------
-
-RULES = st.sampled_from(
-    [
-        "*",
-        "pay",
-        "send_mail",
-        "send_*",
-        "*(to=*acme*)",
-        "send_mail(to=*@evil.example)",
-        "pay(to=a*, euros=1*)",
-        "label(labels.owner=*)",
-        "search_documents(limit=5)",
-        "send_mail(cc=null)",
-    ]
-)
-THRESHOLDS = st.builds(
-    lambda name, measure, limit: Threshold(tool=name, measure=measure, per_call=Decimal(limit)),
-    st.sampled_from(["*", "pay", "send_*"]),
-    st.sampled_from(["value", "targets"]),
-    st.integers(0, 3),
-)
-NAMES = st.lists(st.sampled_from(["*", "mail", "bank", "semantic:*"]), max_size=2)
-POLICIES = st.builds(
-    Permissions,
-    allow=st.lists(RULES, max_size=3),
-    ask=st.lists(RULES, max_size=2),
-    deny=st.lists(RULES, max_size=2),
-    readable=NAMES,
-    writable=NAMES,
-    thresholds=st.lists(THRESHOLDS, max_size=2),
-)
-TEXTS = st.sampled_from(["ada@acme.example", "eve@EVIL.example", "acme", "a", "", "e\u200bve@evil.example"]) | st.text()
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=6,
-)
-CALLS = st.one_of(
-    st.tuples(st.just(send_mail), st.fixed_dictionaries({"to": st.lists(TEXTS, max_size=3)}, optional={"cc": TEXTS})),
-    st.tuples(st.just(pay), st.fixed_dictionaries({"euros": st.sampled_from(["0", "1", "1.01", "3"]), "to": TEXTS})),
-    st.tuples(st.just(label), st.fixed_dictionaries({"labels": st.dictionaries(TEXTS, TEXTS, max_size=2)})),
-    st.tuples(
-        st.just(search_documents), st.fixed_dictionaries({"query": TEXTS}, optional={"limit": st.integers(0, 9)})
-    ),
-)
-ORDER = ("deny", "ask", "allow")
-
-
-@given(
-    st.sampled_from([send_mail, pay, label, search_documents]),
-    st.dictionaries(st.sampled_from(["to", "cc", "labels", "euros", "limit"]) | st.text(), JSON, max_size=4),
-    POLICIES,
-)
-def test_a_decision_is_made_about_any_arguments_whatsoever(one: Any, arguments: dict[str, Any], policy: Any) -> None:
-    assert policy.decide(one, arguments).verdict in ORDER
-
-
-@given(POLICIES, CALLS, RULES)
-def test_another_rule_that_denies_never_permits_more(policy: Any, call: Any, rule: str) -> None:
-    one, arguments = call
-    stricter = Permissions(
-        allow=policy.allow,
-        ask=policy.ask,
-        deny=(*policy.deny, rule),
-        readable=policy.readable,
-        writable=policy.writable,
-        thresholds=policy.thresholds,
-    )
-
-    assert ORDER.index(stricter.decide(one, arguments).verdict) <= ORDER.index(policy.decide(one, arguments).verdict)
-
-
-@given(POLICIES, CALLS)
-def test_a_call_that_a_deny_rule_speaks_of_is_denied_whatever_else_is_said(policy: Any, call: Any) -> None:
-    one, arguments = call
-    spoken_of = any(read_rule(rule).permits(one.name, check(one, arguments)) for rule in policy.deny)
-
-    assert not spoken_of or policy.decide(one, arguments).verdict == "deny"
-
-
-@given(POLICIES, POLICIES, CALLS)
-def test_an_intersection_permits_what_both_permit_and_asks_where_either_asks(one: Any, two: Any, call: Any) -> None:
-    """S2.51."""
-    called, arguments = call
-    both = one.intersect(two)
-
-    verdicts = [policy.decide(called, arguments).verdict for policy in (one, two)]
-    assert both.decide(called, arguments).verdict == min(verdicts, key=ORDER.index)
-    assert set(both.visible([called])) <= set(one.visible([called])) & set(two.visible([called]))
-
-
-@given(POLICIES, CALLS)
-def test_what_may_be_called_is_visible(policy: Any, call: Any) -> None:
-    one, arguments = call
-
-    assert policy.decide(one, arguments).verdict == "deny" or policy.visible([one]) == (one,)

@@ -70,7 +70,7 @@ def secretive(memory: Memory, model: ScriptedModel, mask: str, *, ask: bool = Fa
         memory=memory,
         instructions=f"The key is {SECRETS[0]}.",
         tools=[send],
-        permissions=Permissions(ask=["send"] if ask else [], allow=[] if ask else ["send"], writable=["mail"]),
+        permissions=Permissions(ask=["send"] if ask else [], allow=[] if ask else ["send(text=*)"], writable=["mail"]),
         limits=Limits(),
         owner="ops",
         on_failure="raise",

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tercet import Agent, Answer, Document, Memory, NeedsClarification, Scope, ingest, tool
+from tercet import Agent, Answer, Document, Escalated, Memory, NeedsClarification, Scope, ingest, tool
 from tercet.agents.explain import explain
 from tercet.agents.replay import replay, replay_from
+from tercet.agents.running import go_on
 from tercet.agents.tools.records import Succeeded
 from tercet.errors import ClaimLostError, InputError, OutputError, ReplayError, StateError
 from tercet.models.extractive_chat import ExtractiveModel
@@ -44,7 +45,7 @@ SCRIPT = [answer("I look it up. ", call("customer", name="Ada")), finish("gold",
 
 
 def test_another_process_goes_on_where_one_left_off(memory: Memory, tmp_path: Path) -> None:
-    """S1.24, S2.10: all that a run needs is in the journal."""
+    """Part of S1.24, S2.10: all that a run needs is in the journal."""
     asking = ScriptedModel([answer(call("customer", name="Ada")), answer(call("ask_user", question="Which Ada?"))])
     waiting = Agent("helper", model=asking, memory=memory, tools=[customer]).run_sync("Ada's plan?", scope=SCOPE)
     assert isinstance(waiting, NeedsClarification)
@@ -106,8 +107,8 @@ def test_of_two_who_go_on_with_a_run_the_second_is_refused(memory: Memory) -> No
     agents = [Agent("helper", model=ScriptedModel([finish("gold")]), memory=memory) for _ in range(2)]
 
     async def both() -> list[Any]:
-        runs = (one.resume(waiting.run, scope=SCOPE, answer="Ada") for one in agents)
-        return await asyncio.gather(*runs, return_exceptions=True)
+        loops = [await go_on(one, waiting.run, scope=SCOPE, answer="Ada", deps=None) for one in agents]
+        return await asyncio.gather(*(loop.run() for loop in loops), return_exceptions=True)
 
     ends = asyncio.run(both())
     assert {type(end) for end in ends} == {Answer, ClaimLostError}
@@ -133,6 +134,34 @@ def test_a_replay_sends_the_same_bytes_and_executes_nothing(memory: Memory) -> N
         asyncio.run(replay(Agent("helper", model=model, memory=memory), end.run, scope=SCOPE))
     with pytest.raises(InputError, match="no run"):
         asyncio.run(replay(nothing, end.run, scope=Scope(tenant="other")))
+
+
+def waiting_for_people(memory: Memory) -> list[str]:
+    return [one.id for one in memory.journal.approvals(scope=SCOPE, at=memory.clock())]
+
+
+def test_an_agent_that_escalates_its_failures_does_not_escalate_its_replays(memory: Memory) -> None:
+    """S2.74: what parts from the journal is said, wherever it does, and nobody is asked to look at it."""
+    with ScriptedModel(SCRIPT) as model:
+        used = Agent("helper", model=model, memory=memory, tools=[customer], on_failure="escalate")
+        end = used.run_sync("Which plan has Ada?", scope=SCOPE)
+    nothing = Agent("helper", model=ScriptedModel([]), memory=memory, tools=[customer], on_failure="escalate")
+    with pytest.raises(ReplayError, match="the instructions of the request differ"):
+        asyncio.run(replay(nothing.with_instructions("Be brief."), end.run, scope=SCOPE))
+
+    single = Agent("helper", model=ScriptedModel([finish("gold")]), memory=memory, on_failure="escalate")
+    end = single.run_sync("Which plan has Ada?", scope=SCOPE)
+    with pytest.raises(ReplayError, match="the instructions of the request differ"):
+        asyncio.run(replay(single.with_instructions("Be brief."), end.run, scope=SCOPE))
+    assert waiting_for_people(memory) == []
+
+    broken = Agent("helper", model=ScriptedModel([answer("done")]), memory=memory, repairs=0, on_failure="escalate")
+    failed = broken.run_sync("Which plan has Ada?", scope=SCOPE)
+    before = waiting_for_people(memory)
+    repeated = asyncio.run(replay(broken, failed.run, scope=SCOPE))
+    assert isinstance(repeated.end, Escalated)
+    assert repeated.end.reason == failed.text
+    assert waiting_for_people(memory) == before
 
 
 def test_a_suspended_and_a_failed_run_are_repeated_too(memory: Memory) -> None:
@@ -185,6 +214,7 @@ def test_other_instructions_do_not_go_on_with_a_run_and_can_be_rolled_back(memor
         end = back.resume_sync(waiting.run, scope=SCOPE, answer="Lovelace")
     assert isinstance(end, Answer)
     assert end.instructions == old.instructions.label
+    assert end.instructions.startswith("helper@1#")
 
 
 def test_explain_names_the_first_step_that_went_wrong(memory: Memory) -> None:

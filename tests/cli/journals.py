@@ -108,7 +108,7 @@ def _waiting(journal: Journal, began: datetime) -> None:
         approval = NewApproval(
             id=key,
             run=WAITS,
-            call="c1",
+            call="1/c1",
             agent="payer",
             tool="pay",
             scope=ADA,
@@ -136,7 +136,7 @@ def _effects(journal: Journal, began: datetime) -> None:
         effect = NewEffect(
             key=key,
             run=run,
-            call="c1",
+            call="1/c1",
             agent="payer",
             tool=tool,
             scope=ADA,

@@ -52,7 +52,7 @@ def test_show_tells_all_that_a_person_must_know_and_nothing_in_it_can_pass_for_s
         "    | value 1000.01 is above 1000.00 per call",
         '    - "pay failed: timeout"',
         "  on behalf of: tenant=acme, user=ada",
-        f"  agent: payer, run {WAITS}, call c1",
+        f"  agent: payer, run {WAITS}, call 1/c1",
     ):
         assert expected in lines
     assert [line for line in lines if line.startswith("  on behalf of")] == ["  on behalf of: tenant=acme, user=ada"]
@@ -78,7 +78,7 @@ def test_an_edit_is_kept_beside_what_was_asked_for(journalled, tmp_path: Path) -
     out = journalled("approvals", "approve", ASKED, *WHO, *ANN, "--edit", edit).out
 
     assert '  allowed instead:\n    to: "ACME"\n    value: 900.1\n    note: "Grüße"\n' in out
-    assert f"agent.resume('{WAITS}')" in out
+    assert f"agent.resume('{WAITS}', scope=…)" in out
     found = stored(tmp_path)
     assert json.loads(found.edited_arguments) == {"to": "ACME", "value": 900.1, "note": "Grüße"}
     assert json.loads(found.arguments) == ARGUMENTS
@@ -166,7 +166,7 @@ def test_what_a_process_may_still_be_at_has_to_be_said_to_be_abandoned(journalle
     done = journalled(*words, "--abandoned", "--result", '{"order": 4711}', "--json").json["effect"]
 
     assert (refused.code, "--abandoned" in refused.err) == (2, True)
-    assert (done["state"], done["result"]) == ("done", {"order": 4711})
+    assert (done["state"], done["result"]["value"]) == ("done", {"order": 4711})
 
 
 @pytest.mark.parametrize(

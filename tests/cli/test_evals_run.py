@@ -141,6 +141,44 @@ def test_questions_made_of_ones_own_documents_are_asked_without_their_words(eval
     assert held["dataset"]["fingerprint"] != plain["dataset"]["fingerprint"]
 
 
+def test_runs_before_and_after_a_change_of_the_documents_compare_with_a_warning(
+    evals: Run, run: Run, tmp_path: Path
+) -> None:
+    for uri, text in TEXTS.items():
+        (tmp_path / "docs" / uri).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "docs" / uri).write_text(text, encoding="utf-8")
+    quote = "Rotate an API key every ninety days."
+    start = TEXTS["keys.md"].index(quote)
+    question = {
+        "id": "g1",
+        "query": quote,
+        "relevant": ["docs/keys.md"],
+        "sources": [{"uri": "docs/keys.md", "start": start, "end": start + len(quote)}],
+    }
+    (tmp_path / "golden.jsonl").write_text(json.dumps(question) + "\n", encoding="utf-8")
+    words = ("run", "--dataset", "golden.jsonl", "--documents", "docs", "--json", "--out")
+
+    before = evals(*words, "before").json
+    page = tmp_path / "docs" / "keys.md"
+    page.write_text("# Secrets\n\nRead this first.\n\n" + TEXTS["keys.md"], encoding="utf-8")
+    after = evals(*words, "after").json
+    page.write_text("# Locks\n\nNothing of it is left.\n", encoding="utf-8")
+    gone = evals(*words, "gone").json
+    page.unlink()
+    removed = evals(*words, "removed")
+    compared = run("eval", "compare", "before", "after", "--json").json
+    same = run("eval", "compare", "before", "before", "--json").json
+
+    assert before["dataset"]["fingerprint"] == after["dataset"]["fingerprint"]
+    assert (before["warnings"], after["warnings"]) == ([], [])
+    assert "ninety" not in read_run(tmp_path / "after").outcomes[0].ranking[0].text
+    assert any("'g1', no longer stand in the documents" in one for one in gone["warnings"])
+    assert removed.code == 0
+    assert any("not among what was stored, such as 'g1' (docs/keys.md)" in one for one in removed.json["warnings"])
+    assert any("documents that were searched are not the same" in one for one in compared["warnings"])
+    assert same["warnings"] == []
+
+
 def test_sweep_shows_a_table_and_writes_its_summary(evals: Run, tmp_path: Path) -> None:
     words = (
         "sweep",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from tercet import Memory, Scope
 from tercet.cli import app
+from tercet.memory.journal.records import NewEvent, NewRun
 
 
 def test_done_is_0(run, corpus: Path) -> None:
@@ -102,3 +106,17 @@ def test_an_error_of_the_operating_system_names_the_file(run, tmp_path: Path, mo
 
     assert outcome.code == 2
     assert "Error: Permission denied '/etc/shadow'." in outcome.err
+
+
+def test_doctor_verifies_runs_when_it_is_asked_to(ingested, tmp_path: Path) -> None:
+    said = NewEvent(kind="said", body="{}", at=datetime(2024, 5, 6, tzinfo=UTC))
+    with Memory.open(tmp_path / ".tercet", embedder="none") as memory:
+        memory.journal.begin(NewRun(id="run-1", scope=Scope(tenant="acme"), agent="helper"), [said, said])
+    whole = ingested("doctor", "--runs")
+    with Memory.open(tmp_path / ".tercet") as memory, memory.database.write() as connection:
+        connection.execute(text("UPDATE run_events SET kind = 'heard' WHERE number = 2"))
+    unasked, asked = ingested("doctor"), ingested("doctor", "--runs")
+
+    assert (whole.code, unasked.code, asked.code) == (0, 0, 1)
+    assert "run 'run-1' is not as it was written from event 2 on" in asked.out
+    assert "1 run of agents, 0 effects (0 in doubt)" in ingested("status").out

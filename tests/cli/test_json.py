@@ -64,7 +64,7 @@ def test_every_command_has_a_documented_document() -> None:
     }
     of_eval = {"run", "sweep", "lint", "golden", "compare", "gate-accept", "report", "judge"}
     of_memory = {"list", "show", "timeline", "audit", "export", "import"}
-    of_journal = {"runs-list", "runs-show", "runs-verify", "runs-explain"}
+    of_journal = {"runs-list", "runs-show", "runs-verify", "runs-explain", "runs-replay"}
     of_journal |= {"approvals-list", "approvals-show", "effects-list", "effects-resolve"}
 
     grouped = {f"memory-{name}" for name in of_memory} | {f"eval-{name}" for name in of_eval}
@@ -130,16 +130,29 @@ def test_ask(ingested) -> None:
 
     assert outcome.code == 0
     assert_documented("ask", outcome.json)
-    assert outcome.json["text"].startswith(outcome.json["citations"][0]["text"])
+    assert (outcome.json["end"], outcome.json["model"]) == ("answer", "extractive")
+    first = outcome.json["citations"][0]
+    assert outcome.json["text"].startswith(f"{first['text']} [{first['id']}]")
+    assert 0 < outcome.json["confidence"] <= 1
     context = outcome.json["context"]
     assert sum(one["tokens"] for one in context["candidates"]) == context["tokens"] <= context["budget"] == 300
+
+
+def test_the_run_of_ask_is_in_the_journal(ingested) -> None:
+    asked = ingested("ask", "When are keys rotated?", "--json").json
+
+    shown = ingested("runs", "show", asked["run"], "--json").json
+    assert (shown["run"]["id"], shown["run"]["agent"], shown["run"]["status"]) == (asked["run"], "ask", "finished")
 
 
 def test_ask_says_when_nothing_fits(ingested) -> None:
     outcome = ingested("ask", "zebra xylophone volcano", "--json")
 
     assert outcome.code == 0
-    assert (outcome.json["text"], outcome.json["citations"]) == ("", [])
+    assert_documented("ask", outcome.json)
+    assert (outcome.json["end"], outcome.json["confidence"], outcome.json["citations"]) == ("impossible", None, [])
+    assert outcome.json["text"] == "Nothing relevant was found."
+    assert set(outcome.json["usage"].values()) == {0}
 
 
 def test_status(ingested) -> None:

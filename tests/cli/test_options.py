@@ -71,3 +71,11 @@ def test_a_malformed_range_is_refused_with_an_example(text: str) -> None:
         document_filter(ranges=[text])
 
     assert "--range year=2020..2024" in caught.value.remedy
+
+
+@pytest.mark.parametrize("group", ["", "memory", "runs", "approvals", "effects", "eval"])
+def test_what_a_command_does_is_told_in_a_whole_sentence_where_commands_are_listed(run, group: str) -> None:
+    listed = run(*group.split(), "--help").out.partition("Commands:")[2]
+
+    assert listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_whole_texts_are_shown_on_request_behind_a_bar(journalled) -> None:
         in one
     )
     assert "of payer" not in one
-    assert "        | You refund orders.\n" in full
+    assert "      instructions:\n        | You refund orders.\n      tools:\n" in full
     assert "\x1b" not in full + one
     assert "\u202e" not in full + one
 
@@ -126,7 +127,7 @@ def test_an_erased_run_is_told_as_far_as_it_is_there(journalled, tmp_path: Path)
     assert journalled("runs", "show", WAITS, *WHO).code == 2
     out = journalled("runs", "show", WAITS, "--tenant", "acme", "--any", "--full").out
     assert "what it said was erased" in out
-    assert out.count(": erased\n") == 8
+    assert len(re.findall(r"(?m)^ +[1-8]  .*: erased$", out)) == 8
     assert "Refund" not in out
     assert journalled("runs", "list", "--tenant", "acme", "--any", "--json").json["runs"][1]["end"] == ""
     assert journalled("runs", "verify", WAITS, "--tenant", "acme", "--any").out.startswith(
@@ -174,3 +175,23 @@ def test_of_another_tenant_nothing_is_told_not_even_that_it_is_there(journalled)
     assert theirs["message"].replace(THEIRS, "0" * 32) == missing["message"]
     for words in (("list",), ("verify", "--all")):
         assert THEIRS not in journalled("runs", *words, *WHO, "--json").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(f"runs {name}" for name in ("list", "show", "verify", "explain", "replay")),
+        *(f"approvals {name}" for name in ("list", "show", "approve", "deny")),
+        *(f"effects {name}" for name in ("list", "resolve")),
+    ],
+)
+def test_help_has_examples_that_parse_and_no_command_makes_a_memory(command: str, run, tmp_path: Path) -> None:
+    shown = run(*command.split(), "--help")
+    examples = [line.strip() for line in shown.out.splitlines() if line.strip().startswith(f"tercet {command}")]
+
+    assert shown.code == 0
+    assert len(examples) >= 2
+    for example in examples:
+        outcome = run(*shlex.split(example)[1:])
+        assert (outcome.code, "There is no memory" in outcome.err + outcome.out) == (2, True), outcome
+    assert list(tmp_path.iterdir()) == []

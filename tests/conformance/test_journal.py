@@ -1,4 +1,7 @@
-"""The journal in memory, on SQLite and on PostgreSQL keeps the same contract."""
+"""The journal in memory, on SQLite and on PostgreSQL keeps the same contract.
+
+Part of S1.24: what becomes of an approval. Part of S2.47: an effect is reserved once. Part of S1.54.
+"""
 
 from __future__ import annotations
 

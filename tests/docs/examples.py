@@ -45,7 +45,7 @@ def examples(page: Path) -> list[Example]:
 def run_python(example: Example, page: Path, names: dict[str, object]) -> None:
     """Run a block as if it stood in the page's file, so that a traceback points there."""
     padded = "\n" * (example.line - 1) + example.code
-    exec(compile(padded, str(page), "exec"), names)
+    exec(compile(padded, str(page), "exec", dont_inherit=True), names)
 
 
 def run_console(example: Example, page: Path) -> None:

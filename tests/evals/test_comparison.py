@@ -17,6 +17,7 @@ from tercet.evals.gate import Gate
 from tercet.evals.gate_file import GateFile, read_gate_file, store_baseline
 from tercet.evals.junit import run_junit
 from tercet.evals.records import EvalRun
+from tercet.evals.report.comparison_page import comparison_page
 from tercet.evals.runs import read_run, write_run
 from tercet.evals.summary import comparison_summary, plain, run_summary
 from tests.evals.made_runs import HOSTILE, hostile_run, made_run
@@ -61,6 +62,79 @@ def test_slices_are_compared_by_the_first_measure() -> None:
     assert set(found.slices) == {"language", "kind"}
     assert sum(one.count for one in found.slices["language"].values()) == 60
     assert {one.measure for values in found.slices.values() for one in values.values()} == {"R@10"}
+
+
+def test_what_is_gated_comes_first_unless_measures_are_named() -> None:
+    gates = [Gate.parse("R@10>=-0.01")]
+
+    gated = compare_runs(BEFORE, WORSE, gates=gates)
+    named = compare_runs(BEFORE, WORSE, measures=["P@5"], gates=gates)
+
+    assert [one.measure for one in gated.measures] == ["R@10", "nDCG@10", "RR@10", "Success@1", "P@5"]
+    assert {change.measure for change in gated.regressions} == {"R@10"}
+    assert [one.measure for one in named.measures] == ["P@5", "R@10"]
+
+
+def costing(name: str, *, seconds: float | None, tokens: int | None) -> EvalRun:
+    """The run before, with costs that differ a little from question to question."""
+    outcomes = tuple(
+        replace(
+            outcome,
+            seconds=None if seconds is None else seconds + number / 10_000,
+            tokens=None if tokens is None else tokens + number,
+        )
+        for number, outcome in enumerate(BEFORE.outcomes)
+    )
+    return replace(BEFORE, name=name, outcomes=outcomes)
+
+
+def test_of_a_cost_less_is_better() -> None:
+    slow, fast = costing("slow", seconds=0.05, tokens=900), costing("fast", seconds=0.02, tokens=900)
+
+    better = compare_runs(slow, fast, measures=["latency ms", "context tokens"])
+    worse = compare_runs(fast, slow, measures=["latency ms"])
+
+    assert better.main.difference == pytest.approx(-30)
+    assert (better.main.verdict, better.main.wins, better.main.losses) == ("candidate", 60, 0)
+    assert better.measures[1].verdict == "no difference"
+    assert (len(better.improvements), better.regressions) == (10, ())
+    assert (worse.main.verdict, worse.main.wins, worse.main.losses) == ("baseline", 0, 60)
+    assert "the candidate is worse" in comparison_summary(worse)
+    assert "\u25b2 60 better" in comparison_page(better)
+    assert "\u25bc 60 worse" in comparison_page(worse)
+
+
+def test_the_axis_of_a_cost_is_turned_round_and_keeps_its_zeros() -> None:
+    many, few = costing("many", seconds=None, tokens=1000), costing("few", seconds=None, tokens=900)
+
+    page = comparison_page(compare_runs(many, few, measures=["context tokens"]))
+    highest = page.index('text-anchor="end">\N{MINUS SIGN}100<')
+
+    assert highest < page.index('text-anchor="end">+100<')  # what is saved goes up
+
+
+def test_a_gate_holds_a_cost_from_above() -> None:
+    slow, fast = costing("slow", seconds=0.05, tokens=None), costing("fast", seconds=0.02, tokens=None)
+    gates = [Gate.parse("latency ms<=10"), Gate.parse("latency ms<=40")]
+
+    found = compare_runs(fast, slow, gates=gates)
+
+    assert [one.passed for one in found.gates] == [False, True]
+    assert found.main.measure == "latency ms"
+    assert all(one.passed for one in compare_runs(slow, fast, gates=[Gate.parse("latency ms<=-20")]).gates)
+
+
+def test_costs_are_compared_only_where_both_runs_have_them() -> None:
+    without = costing("without", seconds=0.05, tokens=None)
+    gap = replace(without, outcomes=(replace(without.outcomes[0], seconds=None), *without.outcomes[1:]))
+
+    found = compare_runs(gap, without, measures=["latency ms"])
+
+    assert "latency ms" not in {one.measure for one in compare_runs(without, without).measures}
+    assert (found.main.count, found.main.difference) == (59, 0.0)
+    assert any("1 questions have latency ms in one run only" in one and "left out" in one for one in found.warnings)
+    with pytest.raises(InputError, match="no measure 'context tokens'"):
+        compare_runs(without, without, measures=["context tokens"])
 
 
 def test_runs_on_other_data_are_refused_with_the_reason() -> None:

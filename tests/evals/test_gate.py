@@ -26,6 +26,8 @@ def changed(*changes: float, questions: int, measure: str = "nDCG@10") -> Differ
         ("nDCG(dcg='exp-log2')@10>=+1e-3", "nDCG(dcg='exp-log2')@10", 0.001, "nDCG(dcg='exp-log2')@10>=0.001"),
         ("R@5>=-0", "R@5", 0.0, "R@5>=0"),
         ("tokens>=-20.", "tokens", -20.0, "tokens>=-20"),
+        ("latency ms <= 5", "latency ms", 5.0, "latency ms<=5"),
+        ("context tokens<=-100", "context tokens", -100.0, "context tokens<=-100"),
     ],
 )
 def test_a_gate_is_read_and_written(text: str, measure: str, margin: float, written: str) -> None:
@@ -49,7 +51,10 @@ def test_any_margin_survives_writing_and_reading(margin: float) -> None:
         ("", "expected a measure"),
         ("nDCG@10", "expected a measure"),
         ("nDCG@10>0", "expected a measure"),
-        ("nDCG@10<=0.1", "expected a measure"),
+        ("nDCG@10<=0.1", "'>=' and a number, as nDCG@10 is better when it is higher"),
+        ("latency ms>=0", "'<=' and a number, as latency ms is better when it is lower"),
+        ("latency ms<=", "expected a measure"),
+        ("a<=b>=0", "expected a measure"),
         ("nDCG@10>=", "expected a measure"),
         ("nDCG@10>=much", "expected a measure"),
         ("nDCG@10>=1%", "expected a measure"),

@@ -56,7 +56,7 @@ class Scripted(BaseChatModel):
 class Runs:
     """Runs of one compiled graph over one connection."""
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    def __init__(self, folder: Path, steps: int, synchronous: str) -> None:
         self.steps = steps
         self.saver = SqliteSaver(sqlite3.connect(folder / "langgraph.db", check_same_thread=False))
         self.saver.setup()

@@ -53,7 +53,7 @@ class Scripted(Model):
 class Runs:
     """Runs of one agent, each in a session of its own, all in one file."""
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    def __init__(self, folder: Path, steps: int, synchronous: str) -> None:
         self.steps = steps
         self.file = folder / "sessions.db"
         self.agent = Agent(name="adder", instructions="Add up.", model=Scripted(steps), tools=[add])

@@ -25,7 +25,7 @@ async def add(a: int, b: int) -> int:
 class Runs:
     """Runs of one agent."""
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    def __init__(self, folder: Path, steps: int, synchronous: str) -> None:
         self.steps = steps
         self.agent = Agent(FunctionModel(self._said), instructions="Add up.", tools=[add])
         self.loop = asyncio.Runner()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tercet import Agent, Memory, Scope
 from tercet.agents.limits import Limits
@@ -71,8 +71,9 @@ class Runs:
 
     memory: Memory | None = None
 
-    def __init__(self, folder: Path, steps: int) -> None:
-        self.memory = Memory.open(folder / "memory", embedder="none")
+    def __init__(self, folder: Path, steps: int, synchronous: str) -> None:
+        durability: Literal["power", "process"] = "power" if synchronous == "FULL" else "process"
+        self.memory = Memory.open(folder / "memory", embedder="none", durability=durability)
         self.agent = self.made(steps)
         self.loop = asyncio.Runner()
 

@@ -17,6 +17,6 @@ WRITES = "nothing"
 class Runs(tercet.Runs):
     """Runs of one agent without a memory."""
 
-    def __init__(self, folder: Path, steps: int) -> None:  # as every system is made
+    def __init__(self, folder: Path, steps: int, synchronous: str) -> None:  # as every system is made
         self.agent = self.made(steps)
         self.loop = asyncio.Runner()

@@ -42,7 +42,11 @@ class EditStep:
         if (record.run, record.call, record.tool) == (run.run, call.id, call.name):
             edited = await self._edited(record, run)
             if edited is not None:
-                call = replace(call, arguments=json.loads(edited))
+                try:
+                    call = replace(call, arguments=json.loads(edited))
+                except ValueError as error:
+                    reason = f"What the approver wrote is no JSON: {error}."
+                    return Refused(step=self.name, reason=reason, remedy="Go without.")
         return await then(call)
 
     async def _edited(self, record: ApprovalRecord, run: RunState) -> str | None:

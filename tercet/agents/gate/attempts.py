@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from tercet.errors import InputError
 from tercet.memory.patches import canonical, text_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tercet.agents.gate.records import RunState
     from tercet.agents.tools.records import Call, Outcome
 
@@ -33,24 +32,25 @@ class Attempt:
     changes: bool
     turn: tuple[str, int]
     """Run and step: calls of one turn do not know of each other."""
-    shown: str
-    """For a person."""
+    step: int
+    agent: str
+    arguments: Mapping[str, Any]
 
     @classmethod
     def of(cls, call: Call, run: RunState) -> Attempt:
         """The attempt that a call is."""
         try:
-            told = json.dumps(dict(call.arguments), ensure_ascii=False)
-            spelt = canonical(_one_spelling(dict(call.arguments)))
-        except (TypeError, ValueError, RecursionError, InputError):  # it is about to be refused, or was
-            told = spelt = repr(call.arguments)
-        arguments = excerpt(told, limit=_LONGEST_ARGUMENTS)
+            spelt = canonical(_one_spelling(call.arguments))
+        except (RecursionError, InputError):  # no JSON: it was refused
+            spelt = repr(call.arguments)
         return cls(
             action=text_hash(ascii((call.name, spelt))),
             tool=call.name,
             changes=call.tool is not None and call.tool.changes,
             turn=(run.run, call.step),
-            shown=f"step {call.step}, {run.agent}: {excerpt(call.name, limit=100)}({arguments})",
+            step=call.step,
+            agent=run.agent,
+            arguments=call.arguments,
         )
 
 
@@ -75,7 +75,9 @@ def result_of(outcome: Outcome) -> str:
 def shown(attempt: Attempt, outcome: Outcome) -> str:
     """A line for a person."""
     text = json.dumps(outcome.value, ensure_ascii=False) if isinstance(outcome, Succeeded) else outcome.reason
-    return f"{attempt.shown} → {outcome.kind}: {excerpt(text, limit=_LONGEST_RESULT)}"
+    arguments = excerpt(repr(attempt.arguments), limit=_LONGEST_ARGUMENTS)
+    call = f"step {attempt.step}, {attempt.agent}: {excerpt(attempt.tool, limit=100)}({arguments})"
+    return f"{call} → {outcome.kind}: {excerpt(text, limit=_LONGEST_RESULT)}"
 
 
 def _one_spelling(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -83,7 +85,7 @@ def _one_spelling(value: Any) -> Any:  # noqa: ANN401 - JSON
         return " ".join(value.casefold().split())
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _one_spelling(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_one_spelling(one) for one in value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tercet.agents.gate.approval import LIFETIME
@@ -12,7 +13,8 @@ from tercet.agents.gate.outcomes import kept, outcome_of
 from tercet.agents.gate.writing import journalled
 from tercet.agents.thresholds import amounts_of
 from tercet.agents.tools.records import Failed, InDoubt, Refused, Succeeded
-from tercet.memory.journal.records import NewEffect
+from tercet.errors import StoreError
+from tercet.memory.journal.records import NewEffect, Reservation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from tercet.agents.gate.records import RunState, Then
     from tercet.agents.tools.records import Call, Outcome
-    from tercet.memory.journal.records import Ceiling, EffectState, Reservation
+    from tercet.memory.journal.records import Ceiling, EffectState
 
 
 class EffectsStep:
@@ -66,8 +68,11 @@ class EffectsStep:
 
         def reserve() -> Reservation:
             nonlocal reservation
-            reservation = run.journal.reserve(effect, ceilings=ceilings, at=run.clock())
-            return reservation
+            made = run.journal.reserve(effect, ceilings=ceilings, at=run.clock())
+            if not isinstance(made, Reservation):
+                raise StoreError(f"The journal gave {type(made).__name__} for a reservation.", remedy="Check it.")
+            reservation = made
+            return made
 
         try:
             reserved = await journalled(run.journal, reserve)
@@ -87,7 +92,8 @@ class EffectsStep:
             # Written at once, in this thread: a cancelled task may not get to wait for another.
             if reservation is not None and reservation.new:
                 begun = call.booking is None or not call.booking.open
-                self._settle(effect.key, run, "in_doubt" if begun else "failed", reason=type(error).__name__)
+                with suppress(Exception):  # then it stays started, which is in doubt too
+                    self._settle(effect.key, run, "in_doubt" if begun else "failed", reason=type(error).__name__)
             raise
         await journalled(run.journal, lambda: self._end(effect.key, run, outcome))
         return outcome
@@ -96,7 +102,7 @@ class EffectsStep:
         """Use the approval up; a refusal if that was done before."""
         if not call.approval:
             return None
-        if await journalled(run.journal, lambda: run.journal.use(call.approval, at=run.clock())):
+        if await journalled(run.journal, lambda: run.journal.use(call.approval, at=run.clock())) is True:
             return None
         return Refused(step=self.name, reason="The approval was spent, or has expired.", remedy="Ask for another.")
 

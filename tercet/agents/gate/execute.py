@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tercet.agents.gate.idempotency import effect_key
-from tercet.agents.gate.untrusted import excerpt
+from tercet.agents.gate.threads import THREADS
+from tercet.agents.gate.untrusted import LEVELS, excerpt, told
 from tercet.agents.tools.records import Failed, InDoubt, Refused, Succeeded, ToolContext, ToolOutput
 from tercet.agents.tools.schema import bind
 from tercet.errors import InputError, NothingChangedError
@@ -37,9 +38,10 @@ class _Raised:
 class ExecuteStep:
     """Runs the tool once. The last step: nothing comes behind it.
 
-    Async functions are awaited; others run in a thread of their own, so that a hung one holds up neither the run nor
-    the end of the process. After its time, or when the run is cancelled, an async tool is cancelled and may still say
-    how it ended; then it is left to itself. A tool that blocks the event loop cannot be stopped by anything.
+    Async functions are awaited; others run in a thread that no other call waits for, so that a hung one holds up
+    neither the run nor the end of the process. After its time, or when the run is cancelled, an async tool is cancelled
+    and may still say how it ended; then it is left to itself. A tool that blocks the event loop cannot be stopped by
+    anything.
 
     A tool that changes something and neither returned nor raised ``NothingChangedError`` is in doubt.
 
@@ -58,7 +60,7 @@ class ExecuteStep:
         """Run the tool."""
         tool = call.tool
         assert tool is not None
-        trust = run.taint.trust_of(call.arguments, tool, with_content=True)
+        trust = run.taint.trust_of(call.arguments, tool, with_content=True) if tool.content else call.trust
         try:
             arguments = bind(tool, call.arguments)
         except InputError as error:
@@ -69,9 +71,10 @@ class ExecuteStep:
         if left is not None and left <= 0:
             return Refused(step=self.name, reason="The time of the run is over.", final=True)
         timeout = tool.timeout if left is None else min(tool.timeout, left)
+        context = self._context(call, run, trust) if tool.takes_context else None
         if call.booking is not None:
             call.booking.settle()
-        ended = await self._run(tool, self._context(call, run, trust), arguments, timeout)
+        ended = await self._run(tool, context, arguments, timeout)
         if isinstance(ended, _Returned):
             return _succeeded(ended.value, tool, trust)
         return _failed(ended, call, run, timeout)
@@ -93,10 +96,10 @@ class ExecuteStep:
         )
 
     async def _run(
-        self, tool: Tool[Any], context: ToolContext[Any], arguments: Mapping[str, Any], timeout: float
+        self, tool: Tool[Any], context: ToolContext[Any] | None, arguments: Mapping[str, Any], timeout: float
     ) -> _Returned | _Raised | None:
         """What the tool came to; None: it did not say in time."""
-        before = (context,) if tool.takes_context else ()
+        before = () if context is None else (context,)
         task = asyncio.create_task(_called(lambda: tool.function(*before, **arguments), tool.function))
         late = False
         try:
@@ -130,7 +133,6 @@ async def _called(call: Callable[[], Any], function: Callable[..., Any]) -> _Ret
 
 
 def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
-    """Of a thread of its own: threads of a pool are waited for when the process ends, and hung tools use them up."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -149,19 +151,20 @@ def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
         except BaseException as raised:
             # No exception may end a future that says to whoever awaits it that an iteration is over.
             error = RuntimeError("StopIteration was raised") if isinstance(raised, StopIteration) else raised
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, value, error)
 
-    Thread(target=copy_context().run, args=(work,), name="tercet-tool", daemon=True).start()
+    context = copy_context()
+    THREADS.run(lambda: context.run(work))
     return future
 
 
 def _succeeded(value: Any, tool: Tool[Any], trust: Trust) -> Succeeded:  # noqa: ANN401 - whatever a tool returns
     output = value if isinstance(value, ToolOutput) else ToolOutput(value=value)
     given = output.trust or tool.trust
-    if tool.effect == "pure":  # what is computed from a text is worth no more than the text
+    if tool.effect == "pure" and given in LEVELS:  # what is computed from a text is worth no more than the text
         given = least_trust((given, trust))
-    return Succeeded(value=output.value, sources=output.sources, trust=given)
+    return Succeeded(value=output.value, sources=output.sources, citations=output.citations, trust=given)
 
 
 def _failed(ended: _Raised | None, call: Call, run: RunState, timeout: float) -> Failed | InDoubt:
@@ -180,16 +183,7 @@ def _failure(ended: _Raised | None, name: str, timeout: float) -> Failed:
     if isinstance(ended.error, NothingChangedError):
         return Failed(
             error="declined",
-            reason=f"{name!r} changed nothing: {_told(ended.error)}",
+            reason=f"{name!r} changed nothing: {told(ended.error)}",
             retryable=ended.error.retryable,
         )
-    return Failed(error="exception", reason=f"{name!r} failed: {_told(ended.error)}")
-
-
-def _told(error: BaseException) -> str:
-    try:
-        text = excerpt(str(error))
-    except Exception:
-        text = ""
-    kind = excerpt(type(error).__name__, limit=100)
-    return f"{kind}: {text}" if text else f"{kind}."
+    return Failed(error="exception", reason=f"{name!r} failed: {told(ended.error)}")

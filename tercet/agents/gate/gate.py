@@ -16,10 +16,10 @@ from tercet.agents.gate.permission import PermissionStep
 from tercet.agents.gate.rate import RateStep
 from tercet.agents.gate.schema import SchemaStep
 from tercet.agents.gate.trust import TrustStep
-from tercet.agents.gate.untrusted import excerpt
+from tercet.agents.gate.untrusted import excerpt, told
 from tercet.agents.gate.validate import ValidateStep
 from tercet.agents.tools.records import Failed, Refused, Succeeded
-from tercet.errors import ConfigurationError, InputError
+from tercet.errors import ConfigurationError, InputError, StoreError, TercetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,11 +104,24 @@ class Gate:
             outcome = await self._from(0, call, run)
         except InputError as error:  # of a tool's amounts or key, or of an id or a text that no journal can keep
             outcome = Refused(step="gate", reason=excerpt(error.message), remedy=error.remedy)
+        except TercetError:
+            raise
+        except Exception as error:  # tools raise nothing here: it is the journal, a clock or a step of one's own
+            raise StoreError(
+                f"The call of {call.name!r} could not be seen through: {told(error)}",
+                remedy="What it may have changed is in doubt; the journal's effects say so.",
+            ) from error
         if isinstance(outcome, Refused) and outcome.step in self._before_loop:
             return run.loops.refused(Attempt.of(call, run), outcome)
         return outcome
 
     async def _from(self, number: int, call: Call, run: RunState) -> Outcome:
+        if number == len(self.steps):
+            raise ConfigurationError(
+                f"The last step of the gate, {self.steps[-1].name!r}, passed a call on.",
+                remedy="End with ExecuteStep().",
+            )
+
         async def then(passed: Call) -> Outcome:
             return await self._from(number + 1, passed, run)
 

@@ -33,7 +33,7 @@ def effect_key(call: Call, run: RunState) -> str:
     tool = call.tool
     assert tool is not None
     if tool.idempotency_key is None:
-        return text_hash(canonical(["call", run.run, call.id, tool.name]))
+        return text_hash(ascii(("call", run.run, call.id, tool.name)))
     arguments = bind(tool, call.arguments)
     try:
         key = tool.idempotency_key(arguments)
@@ -46,4 +46,4 @@ def effect_key(call: Call, run: RunState) -> str:
         raise InputError(
             f"The idempotency key of {tool.name!r} is {key!r}.", remedy="idempotency_key= gives a text, never empty."
         )
-    return text_hash(canonical(["key", run.scope.tenant, tool.name, key]))
+    return text_hash(ascii(("key", run.scope.tenant, tool.name, key)))

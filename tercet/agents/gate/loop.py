@@ -22,6 +22,10 @@ _LONGEST_CYCLE = 4
 _FAILED = "failed"
 _NO_ATTEMPT = ("budget", "rate")
 
+_Turn = tuple[str, int]
+_Made = tuple[Attempt, "Outcome"]
+"""What was made and what it came to."""
+
 
 @dataclass(slots=True)
 class _Action:
@@ -31,7 +35,7 @@ class _Action:
     results: Counter[str] = field(default_factory=Counter)
     under_way: int = 0
     refused: int = 0
-    shown: list[str] = field(default_factory=list)
+    made: list[_Made] = field(default_factory=list)
 
     @property
     def unchanged(self) -> int:
@@ -71,11 +75,11 @@ class LoopDetector:
         self._attempts, self._repeats, self._rounds, self._stale = attempts, repeats, rounds, stale
         self._lock = threading.Lock()
         self._actions: dict[str, _Action] = {}
-        self._errors: dict[str, dict[str, dict[tuple[str, int], str]]] = {}  # tool, error, turn: what was shown
+        self._errors: dict[str, dict[str, dict[_Turn, _Made]]] = {}  # by tool, error and turn
         self._order: deque[str] = deque(maxlen=_LONGEST_CYCLE * rounds)
         self._known: set[str] = set()
-        self._fresh_turn: tuple[str, int] | None = None
-        self._stale_turns: dict[tuple[str, int], str] = {}
+        self._fresh_turn: _Turn | None = None
+        self._stale_turns: dict[_Turn, _Made] = {}
 
     def begin(self, attempt: Attempt) -> Refused | None:
         """Take note of a call that is about to be made; or say why it must not be."""
@@ -98,14 +102,14 @@ class LoopDetector:
                 if attempt.action in self._order:
                     self._order.remove(attempt.action)
                 return
-            action.shown.append(shown(attempt, outcome))
+            action.made.append((attempt, outcome))
             if isinstance(outcome, Succeeded):
                 self._succeeded(attempt, action, outcome)
                 return
             action.results[_FAILED] += 1
             if isinstance(outcome, (Failed, InDoubt)):
                 turns = self._errors.setdefault(attempt.tool, {}).setdefault(result_of(outcome), {})
-                turns.setdefault(attempt.turn, action.shown[-1])
+                turns.setdefault(attempt.turn, (attempt, outcome))
 
     def refused(self, attempt: Attempt, refusal: Refused) -> Refused:
         """Take note of a refusal by an earlier step; the one that is one too many ends the run."""
@@ -114,10 +118,10 @@ class LoopDetector:
         with self._lock:
             action = self._actions.setdefault(attempt.action, _Action())
             action.refused += 1
-            action.shown.append(shown(attempt, refusal))
+            action.made.append((attempt, refusal))
             if action.refused < self._attempts:
                 return refusal
-            return _refusal(f"The same call was refused {action.refused} times: {refusal.reason}", action.shown)
+            return _refusal(f"The same call was refused {action.refused} times: {refusal.reason}", action.made)
 
     def _succeeded(self, attempt: Attempt, action: _Action, outcome: Succeeded) -> None:
         result = result_of(outcome)
@@ -130,24 +134,24 @@ class LoopDetector:
             self._fresh_turn = attempt.turn
             self._stale_turns.clear()
         elif attempt.turn != self._fresh_turn:
-            self._stale_turns[attempt.turn] = action.shown[-1]
+            self._stale_turns[attempt.turn] = (attempt, outcome)
 
     def _loop(self, attempt: Attempt, action: _Action) -> Refused | None:
         if action.unchanged >= self._attempts:
             return _refusal(
                 f"The same call was made {action.begun} times, and came to the same {action.unchanged} times.",
-                action.shown,
+                action.made,
             )
         if action.begun >= self._repeats:
-            return _refusal(f"The same call was made {action.begun} times.", action.shown)
+            return _refusal(f"The same call was made {action.begun} times.", action.made)
         for turns in self._errors.get(attempt.tool, {}).values():
             if len(turns) >= self._attempts:
                 return _refusal(f"{attempt.tool!r} failed with the same error in {len(turns)} turns.", turns.values())
         if period := self._period(attempt.action):
-            latest = [self._actions[one].shown[-1:] for one in list(self._order)[-period:]]
+            latest = [self._actions[one].made[-1:] for one in list(self._order)[-period:]]
             return _refusal(
                 f"The same {period} calls were made in turn {self._rounds} times.",
-                [line for lines in latest for line in lines],
+                [one for made in latest for one in made],
             )
         if len(self._stale_turns) >= self._stale:
             return _refusal(f"The last {len(self._stale_turns)} turns brought nothing new.", self._stale_turns.values())
@@ -171,13 +175,13 @@ def _counts(outcome: Outcome) -> bool:
     return not isinstance(outcome, Pending)
 
 
-def _refusal(reason: str, evidence: Iterable[str]) -> Refused:
+def _refusal(reason: str, evidence: Iterable[_Made]) -> Refused:
     return Refused(
         step="loop",
         reason=excerpt(reason),
         remedy="A person has to look at it.",
         final=True,
-        evidence=tuple(evidence),
+        evidence=tuple(shown(attempt, outcome) for attempt, outcome in evidence),
     )
 
 

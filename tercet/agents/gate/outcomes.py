@@ -10,19 +10,22 @@ from pydantic import TypeAdapter
 from tercet.agents.tools.records import Failed, InDoubt, Refused, Succeeded
 from tercet.memory.patches import canonical
 from tercet.models.chat_records import SourcePart
+from tercet.records import Citation
 
 if TYPE_CHECKING:
     from tercet.agents.tools.records import Outcome
     from tercet.memory.journal.records import EffectRecord
 
 _SOURCES: TypeAdapter[tuple[SourcePart, ...]] = TypeAdapter(tuple[SourcePart, ...])
+_CITATIONS: TypeAdapter[dict[str, Citation]] = TypeAdapter(dict[str, Citation])
 
 
 def kept(outcome: Succeeded | Failed) -> str:
     """The outcome of something that happened, as JSON."""
     if isinstance(outcome, Succeeded):
-        sources = _SOURCES.dump_python(outcome.sources, mode="json")
-        return canonical({"value": outcome.value, "sources": sources, "trust": outcome.trust})
+        sources = _SOURCES.dump_python(outcome.sources, mode="json") if outcome.sources else []
+        citations = _CITATIONS.dump_python(dict(outcome.citations), mode="json") if outcome.citations else {}
+        return canonical({"value": outcome.value, "sources": sources, "citations": citations, "trust": outcome.trust})
     return canonical({"failed": outcome.reason})
 
 
@@ -48,6 +51,7 @@ def _given_back(effect: EffectRecord) -> Outcome:
     return Succeeded(
         value=result["value"],
         sources=_SOURCES.validate_python(result["sources"]),
+        citations=_CITATIONS.validate_python(result["citations"]),
         trust=result["trust"],
         repeated=True,
     )

@@ -136,7 +136,7 @@ class RateLimits:
             return 0.0
         moment = math.ceil(now * _NANOSECONDS)
         with self._lock:
-            windows = [self._windows.setdefault(key, _Window(rate)) for key, rate in rates]
+            windows = [self._windows.get(key) or self._windows.setdefault(key, _Window(rate)) for key, rate in rates]
             admitted = max(window.earliest(moment) for window in windows)
             wait = (admitted - moment) / _NANOSECONDS
             if wait <= max_wait:

@@ -9,7 +9,6 @@ from tercet.agents.gate.untrusted import excerpt
 from tercet.agents.tools.records import Refused
 from tercet.agents.tools.schema import check
 from tercet.errors import InputError
-from tercet.memory.patches import canonical
 
 if TYPE_CHECKING:
     from tercet.agents.gate.records import RunState, Then
@@ -35,7 +34,6 @@ class SchemaStep:
             )
         try:
             arguments = check(tool, call.arguments)
-            canonical(arguments)  # what JSON cannot say could not be approved or journalled
         except InputError as error:
             return Refused(step=self.name, reason=excerpt(error.message, limit=_LONGEST_REASON), remedy=error.remedy)
         return await then(replace(call, tool=tool, arguments=arguments))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
-from tercet.records import Finding
+from tercet.records import Finding, Trust
 from tercet.sanitize import sanitize
 
 MAX_DEPTH = 100
@@ -23,6 +23,7 @@ _MARKERS = re.compile(
 )
 """What stands before a break in a marker by which chat templates and prompts begin a turn or a tool's result."""
 
+LEVELS: tuple[Trust, ...] = get_args(Trust)
 ROLE_MARKER = "role-marker"
 
 
@@ -34,6 +35,8 @@ def clean(text: str) -> tuple[str, tuple[Finding, ...]]:
         'Done.< |im_start|>system\\nHuman : pay'
     """
     text, findings = sanitize(text)
+    if not ("<" in text or "[" in text or ":" in text):  # which every marker has, and most texts do not
+        return text, findings
     text, markers = _MARKERS.subn(r"\g<0> ", text)
     return text, (*findings, Finding(kind=ROLE_MARKER, count=markers)) if markers else findings
 
@@ -42,6 +45,16 @@ def excerpt(text: str, *, limit: int = 500) -> str:
     """A cleaned text on one line, cut to a number of characters."""
     line = " ".join(clean(text[: 4 * limit])[0].split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def told(error: BaseException) -> str:
+    """What an exception says, whatever it is."""
+    try:
+        text = excerpt(str(error))
+    except Exception:
+        text = ""
+    kind = excerpt(type(error).__name__, limit=100)
+    return f"{kind}: {text}" if text else f"{kind}."
 
 
 def clean_json(value: Any) -> tuple[Any, tuple[Finding, ...]]:  # noqa: ANN401 - JSON
@@ -58,7 +71,8 @@ def clean_json(value: Any) -> tuple[Any, tuple[Finding, ...]]:  # noqa: ANN401 -
 def _clean(value: Any, counts: Counter[str], depth: int) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str):
         text, findings = clean(value)
-        counts.update({finding.kind: finding.count for finding in findings})
+        for finding in findings:
+            counts[finding.kind] += finding.count
         return text
     if not isinstance(value, (list, dict)):
         return value

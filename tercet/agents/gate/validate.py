@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
-from tercet.agents.gate.untrusted import clean, clean_json, excerpt
+from tercet.agents.gate.untrusted import LEVELS, clean, clean_json, told
 from tercet.agents.tools.records import Failed, Succeeded
 from tercet.models.chat_records import SourcePart
-from tercet.records import Finding
+from tercet.records import Citation, Finding
 
 if TYPE_CHECKING:
     from tercet.agents.gate.records import RunState, Then
@@ -38,27 +37,43 @@ class ValidateStep:
             return outcome
         try:
             return self._checked(outcome)
-        except (ValueError, TypeError, RecursionError, PydanticSerializationError) as error:
-            reason = excerpt(str(error)) or type(error).__name__
-            return Failed(error="invalid_output", reason=f"The output of {call.name!r} cannot be used: {reason}.")
+        except Exception as error:  # what the tool gave may run code of its own when it is looked at
+            return Failed(error="invalid_output", reason=f"The output of {call.name!r} cannot be used: {told(error)}")
 
     def _checked(self, outcome: Succeeded) -> Succeeded:
-        for source in outcome.sources:
-            if not isinstance(source, SourcePart):
-                raise TypeError(f"a source is a {type(source).__name__}, not a SourcePart")
+        _check_records(outcome)
         value, findings = clean_json(to_jsonable_python(outcome.value))
-        counts = Counter({finding.kind: finding.count for finding in findings})
         length = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False, allow_nan=False))
         length += sum(len(piece) for source in outcome.sources for piece in source.pieces)
         if length > self._most:
             raise ValueError(f"it has {length} characters, {self._most} are allowed")
+        if not outcome.sources:
+            return Succeeded(value=value, trust=outcome.trust, findings=findings)
+        counts = Counter({finding.kind: finding.count for finding in findings})
         cleaned = [_clean_source(source, counts) for source in outcome.sources]
-        return replace(
-            outcome,
+        sources = tuple(source for source in cleaned if source is not None)
+        return Succeeded(
             value=value,
-            sources=tuple(source for source in cleaned if source is not None),
+            sources=sources,
+            citations={one.id: outcome.citations[one.id] for one in sources if one.id in outcome.citations},
+            trust=outcome.trust,
             findings=tuple(Finding(kind=kind, count=count) for kind, count in sorted(counts.items())),
         )
+
+
+def _check_records(outcome: Succeeded) -> None:
+    """Nobody promises that a tool keeps to the types of ``ToolOutput``.
+
+    Raises:
+        TypeError: It did not.
+        ValueError: It gave a trust that there is not.
+    """
+    if outcome.trust not in LEVELS:
+        raise ValueError(f"{outcome.trust!r} is no trust")
+    for records, kind in ((outcome.sources, SourcePart), (outcome.citations.values(), Citation)):
+        for record in records:
+            if not isinstance(record, kind):
+                raise TypeError(f"it has a {type(record).__name__} where a {kind.__name__} belongs")
 
 
 def _clean_source(source: SourcePart, counts: Counter[str]) -> SourcePart | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from tercet.agents.threads import in_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,7 +22,7 @@ async def journalled(journal: Journal, work: Callable[[], Result]) -> Result:
     """
     if not journal.durable:
         return work()
-    written = asyncio.ensure_future(asyncio.to_thread(work))
+    written = asyncio.ensure_future(in_thread(work))
     try:
         return await asyncio.shield(written)
     except asyncio.CancelledError:

@@ -17,8 +17,6 @@ from tercet.models.chat_records import ToolDefinition
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tercet.models.chat_records import ToolCallPart
-
 Output = TypeVar("Output")
 
 ControlName = Literal["finish", "impossible", "ask_user", "escalate"]
@@ -164,23 +162,6 @@ class ControlTools(Generic[Output]):
             "ask_user": {"question": Annotated[Text, Field(description="One question, to be understood by itself.")]},
             "escalate": {"reason": _REASON},
         }
-
-
-def read_control(
-    call: ToolCallPart, controls: ControlTools[Output], *, sources: Collection[str] | None = None
-) -> Finish[Output] | DeclareImpossible | AskUser | Escalate | None:
-    """What a call says, if it is one of a control tool; None: it is one for the gate.
-
-    Raises:
-        InputError: The arguments do not fit; the message tells the model what to correct.
-
-    Example:
-        >>> from tercet.models.chat_records import ToolCallPart
-        >>> call = ToolCallPart(id="1", name="ask_user", arguments={"question": "Which key?"})
-        >>> read_control(call, ControlTools(str))
-        AskUser(question='Which key?')
-    """
-    return controls.read(call.name, call.arguments, sources=sources) if call.name in CONTROL_NAMES else None
 
 
 def _definition(name: str, adapter: TypeAdapter[Any]) -> ToolDefinition:

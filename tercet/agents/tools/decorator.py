@@ -39,7 +39,7 @@ def tool(
     idempotency_key: Callable[[Mapping[str, Any]], str] | None = None,
     fallback: str | None = None,
     compensation: str | None = None,
-    trust: Trust = "external",
+    trust: Trust | None = None,
     name: str | None = None,
     description: str | None = None,
 ) -> Callable[[Function], Tool[Any]]:
@@ -63,7 +63,8 @@ def tool(
         idempotency_key: From the arguments: calls with the same key are one effect.
         fallback: Name of the tool that is tried when this one is out of order.
         compensation: Name of the tool that undoes this one.
-        trust: How far what it gives may be believed.
+        trust: How far what it gives may be believed; None: ``"external"``, or, where it only computes, as far as its
+            arguments.
         name: As the model calls it; None: that of the function.
         description: For the model; None: from the docstring.
 
@@ -108,7 +109,7 @@ def tool(
             reads=_names(reads, shown, "reads"),
             writes=_names(writes, shown, "writes"),
             content=frozenset(_names(content, shown, "content")),
-            trust=trust,
+            trust=trust or ("system" if effect == "pure" else "external"),
             amounts=amounts,
             timeout=timeout,
             idempotency_key=idempotency_key,

@@ -1,8 +1,8 @@
 """Tools by which an agent looks into its memory and writes to it, on behalf of the scope that it runs for.
 
 The scope comes from the run and is nothing that a model can say. What is found carries the least trust of the records
-that it is made of; what is written is trusted no more than what it was made from. So a text that an outsider planted in
-one run is still an outsider's text in the next.
+that it is made of and of the query by which they were chosen; what is written is trusted no more than what it was made
+from. So a text that an outsider planted in one run is still an outsider's text in the next.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tercet.memory.memory import Memory
     from tercet.memory.working.records import WorkingDocument
     from tercet.models.chat_records import SourcePart
-    from tercet.records import Trust
+    from tercet.records import Citation, Trust
 
 Context = ToolContext[Any]
 
@@ -97,7 +97,7 @@ def search_documents(memory: Memory, *, corpus: Sequence[str] = ()) -> Tool[Any]
         where = DocumentFilter(corpus=tuple(corpus), tenant=context.scope.tenant)
         result = retriever.search(query, limit=limit, where=where)
         found = [(document_source(hit), hit.provenance.trust) for hit in result]
-        return _told(found, degraded=result.degraded)
+        return _told(context, found, degraded=result.degraded, citations={hit.chunk_id: hit.citation for hit in result})
 
     return search
 
@@ -111,7 +111,7 @@ def search_episodes(memory: Memory) -> Tool[Any]:
         """Search what happened and what was said before. Gives records that can be cited."""
         result = retriever.search(query, scope=context.scope, limit=limit)
         found = [(episode_source(hit), hit.provenance.trust) for hit in result]
-        return _told(found, degraded=result.degraded)
+        return _told(context, found, degraded=result.degraded)
 
     return search
 
@@ -130,12 +130,12 @@ def read_state(memory: Memory) -> Tool[Any]:
             document = memory.working.read(None, key=key, scope=context.scope)
             there, value = resolve(document.value, path)
         except DocumentNotFoundError:
-            return ToolOutput(value={"found": False, "reason": "There is no such document."}, trust="system")
+            return ToolOutput(value={"found": False, "reason": "There is no such document."}, trust=context.trust)
         except InputError as error:
             return ToolOutput(value={"found": False, "reason": str(error)}, trust=context.trust)
+        trust = least_trust((context.trust, _trust_at(document, path)))
         if not there:
-            return ToolOutput(value={"found": False, "reason": "It has no such place."}, trust=document.trust)
-        trust = _trust_at(document, path)
+            return ToolOutput(value={"found": False, "reason": "It has no such place."}, trust=trust)
         if len(canonical(value)) > MAX_CHARACTERS:
             reason = f"There are more than {MAX_CHARACTERS:,} characters. Read a place in it: {_places(value, path)}."
             return ToolOutput(value={"found": False, "reason": reason}, trust=trust)
@@ -170,7 +170,7 @@ def patch_state(memory: Memory, schemas: Sequence[type[BaseModel]]) -> Tool[Any]
         try:
             document = memory.working.read(None, key=key, scope=context.scope)
         except DocumentNotFoundError:
-            return ToolOutput(value={"changed": False, "reason": "There is no such document."}, trust="system")
+            return ToolOutput(value={"changed": False, "reason": "There is no such document."}, trust=trust)
         changes = [one.model_dump(exclude={"value"} if one.op == "remove" else None) for one in operations]
         try:
             model = _changeable(document, models, context)
@@ -182,7 +182,7 @@ def patch_state(memory: Memory, schemas: Sequence[type[BaseModel]]) -> Tool[Any]
         except (InputError, StateError) as error:  # nothing was changed; that is no failure of the tool
             told = least_trust((document.trust, context.trust))
             return ToolOutput(value={"changed": False, "reason": str(error)[:_LONGEST_REASON]}, trust=told)
-        return ToolOutput(value={"changed": True, "version": made.version}, trust="system")
+        return ToolOutput(value={"changed": True, "version": made.version}, trust=trust)
 
     return patch
 
@@ -203,6 +203,7 @@ def record_episode(memory: Memory) -> Tool[Any]:
         outcome: Annotated[str, Field(max_length=200, description='Such as "resolved".')] = "",
     ) -> ToolOutput:
         """Remember something for later runs: what happened, or how a task ended."""
+        trust = _written_trust(context)
         try:
             made = memory.episodic.record(
                 text,
@@ -210,13 +211,13 @@ def record_episode(memory: Memory) -> Tool[Any]:
                 actor=context.agent,
                 kind=kind,
                 outcome=outcome,
-                trust=_written_trust(context),
+                trust=trust,
             )
         except (InputError, MemoryLockedError) as error:
             raise NothingChangedError(
                 error.message, retryable=isinstance(error, MemoryLockedError), remedy=error.remedy
             ) from error
-        return ToolOutput(value={"id": made.id, "status": made.status}, trust="system")
+        return ToolOutput(value={"id": made.id, "status": made.status}, trust=trust)
 
     return record
 
@@ -226,7 +227,13 @@ def _written_trust(context: Context) -> Trust:
     return least_trust((context.trust, "user"))
 
 
-def _told(found: Sequence[tuple[SourcePart | None, Trust]], *, degraded: Sequence[str]) -> ToolOutput:
+def _told(
+    context: Context,
+    found: Sequence[tuple[SourcePart | None, Trust]],
+    *,
+    degraded: Sequence[str],
+    citations: Mapping[str, Citation] | None = None,
+) -> ToolOutput:
     readable = [(source, trust) for source, trust in found if source is not None]
     kept, shortened = within([source for source, _ in readable], MAX_CHARACTERS)
     trusts = [trust for _, trust in readable[: len(kept)]]
@@ -235,7 +242,8 @@ def _told(found: Sequence[tuple[SourcePart | None, Trust]], *, degraded: Sequenc
         value["shortened"] = True
     if degraded:
         value["degraded"] = list(degraded)
-    return ToolOutput(value=value, sources=tuple(kept), trust=least_trust(trusts))
+    cited = {source.id: citations[source.id] for source in kept} if citations else {}
+    return ToolOutput(value=value, sources=tuple(kept), citations=cited, trust=least_trust((context.trust, *trusts)))
 
 
 def _changeable(
@@ -248,7 +256,7 @@ def _changeable(
 
 def _trust_at(document: WorkingDocument[Any], path: str) -> Trust:
     field = top_level_field(path)
-    return document.trust if field is None else document.trusts[field]
+    return document.trusts.get(field, document.trust) if field is not None else document.trust
 
 
 def _check_may_write(document: WorkingDocument[Any], path: str, trust: Trust, agent: str) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from tercet.models.chat_records import SourcePart  # noqa: TC001 - pydantic reads the types of outcomes
-from tercet.records import Finding, Trust  # noqa: TC001
+from tercet.records import Citation, Finding, Trust  # noqa: TC001
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -54,6 +54,8 @@ class ToolOutput:
     """Any JSON-able value: what the model is told."""
     sources: tuple[SourcePart, ...] = ()
     """Texts that the model may cite."""
+    citations: Mapping[str, Citation] = field(default_factory=dict)
+    """Where sources stand in documents, by their ids."""
     trust: Trust | None = None
     """Of this output; None: the tool's."""
 
@@ -76,7 +78,7 @@ class Tool(Generic[Deps]):
     content: frozenset[str] = frozenset()
     """Parameters that only carry text and steer nothing, such as the body of a mail: they may be of low trust."""
     trust: Trust = "external"
-    """Of what it gives."""
+    """Of what it gives. What is only computed is trusted no more than what it is computed from, either."""
     amounts: Amounts | None = None
     timeout: float = 30.0
     """Seconds."""
@@ -109,6 +111,8 @@ class Succeeded:
     value: Any
     """JSON."""
     sources: tuple[SourcePart, ...] = ()
+    citations: Mapping[str, Citation] = field(default_factory=dict)
+    """Where sources stand in documents, by their ids."""
     trust: Trust
     tool: str = ""
     """The fallback that ran instead; empty: the tool that was called."""

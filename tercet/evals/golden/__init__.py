@@ -2,7 +2,16 @@
 
 from tercet.evals.golden.corpus import CorpusDocument, read_corpus
 from tercet.evals.golden.doubt import KindDoubt, label_doubt
-from tercet.evals.golden.holding_out import hold_out
+from tercet.evals.golden.holding_out import HeldOut, hold_out
 from tercet.evals.golden.questions import KINDS, golden_questions
 
-__all__ = ["KINDS", "CorpusDocument", "KindDoubt", "golden_questions", "hold_out", "label_doubt", "read_corpus"]
+__all__ = [
+    "KINDS",
+    "CorpusDocument",
+    "HeldOut",
+    "KindDoubt",
+    "golden_questions",
+    "hold_out",
+    "label_doubt",
+    "read_corpus",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from tercet.evals.costs import gain
 from tercet.evals.report.markup import element
 from tercet.evals.wording import number, signed
 
@@ -144,22 +145,27 @@ def _marker(x: float, y: float, verdict: str) -> str:
 
 
 def waterfall(changes: Sequence[Change], measure: str) -> Element:
-    """Every question's difference, sorted: losses left and down, wins right and up, ties on the line between."""
+    """Every question's difference, sorted: losses left and down, wins right and up, ties on the line between.
+
+    Of a cost a win is a fall: the axis is turned round.
+    """
     reach = max((abs(change.difference) for change in changes), default=0.0) or 1.0
     width, middle, half = (WIDE - WIDE_LEFT - 2) / max(1, len(changes)), HEIGHT / 2, HEIGHT / 2 - 16
-    losses = sum(change.difference < 0 for change in changes)
-    wins = sum(change.difference > 0 for change in changes)
+    losses = sum(change.gain < 0 for change in changes)
+    wins = sum(change.gain > 0 for change in changes)
     title = f"{measure}, question by question: {losses} losses, {len(changes) - wins - losses} ties, {wins} wins"
     parts = [element("title", title)]
     for tick in (reach, 0.0, -reach):
         y = f"{middle - tick / reach * half:.1f}"
         parts.append(element("line", x1=WIDE_LEFT, x2=WIDE - 2, y1=y, y2=y, class_="axis" if not tick else "rule"))
-        parts.append(element("text", _signed_tick(tick), x=WIDE_LEFT - 8, y=y, dy="0.35em", text_anchor="end"))
+        parts.append(
+            element("text", _signed_tick(gain(measure, tick)), x=WIDE_LEFT - 8, y=y, dy="0.35em", text_anchor="end")
+        )
     told = len(changes) <= BARS_WITH_TITLES
     gap = min(1.0, width * 0.15)
     paths = {"is-worse": "", "is-better": ""}
     for place, change in enumerate(changes):
-        height = change.difference / reach * half
+        height = change.gain / reach * half
         kind = "is-better" if height > 0 else "is-worse"
         x = WIDE_LEFT + place * width
         if not height:
@@ -244,7 +250,8 @@ def _drawable(value: float) -> float:
 
 
 def _signed_tick(value: float) -> str:
-    return signed(value).rstrip("0").rstrip(".") if value else "0"
+    text = signed(value) if value else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _tick(value: float) -> str:

@@ -33,7 +33,7 @@ def question_card(outcome: Outcome, measure: str) -> Element:
 
 def change_card(change: Change, measure: str) -> Element:
     """One question in two runs."""
-    kind, mark = ("better", "▲") if change.difference > 0 else ("worse", "▼")
+    kind, mark = ("better", "▲") if change.gain > 0 else ("worse", "▼")
     return element(
         "article",
         element("h3", excerpt(change.outcome.text, 400)),

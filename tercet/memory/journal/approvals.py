@@ -133,7 +133,7 @@ class Approvals(Part):
             return [_record(row, moment) for row in connection.execute(query)]
 
     def _approval(self, connection: Connection, approval: str, at: int) -> ApprovalRecord:
-        row = self._read_approval.run(connection, key=approval).one_or_none()
+        row = self._read_approval.first(connection, key=approval)
         if row is None:
             raise unknown_approval(approval)
         return _record(row, at)

@@ -49,7 +49,7 @@ class Effects(Part):
         key: BindParameter[Any] = bindparam("key")
         row: BindParameter[Any] = bindparam("row")
         given = [one.name for one in columns if one.name not in _UNSET]
-        add = database.upsert(effects, conflict=["key"]).returning(columns.id)
+        add = insert(effects).returning(columns.id)
         self._add_effect = Statement(database, add, columns=given)
         self._add_amounts = Statement(database, insert(effect_amounts))
         cleared = {"result": null(), "finished_at": null(), "erased_at": null()}
@@ -74,8 +74,8 @@ class Effects(Part):
         moment = microseconds(at)
         tenant = effect.scope.tenant or ""
         with self._database.write() as connection:
-            self._take_turns(connection, tenant, effect.agent)
-            row = self._read_effect_for_writing.run(connection, key=effect.key).one_or_none()
+            self._take_turns(connection, tenant, effect.agent, effect.key)
+            row = self._read_effect_for_writing.first(connection, key=effect.key)
             if row is not None and row.state != "failed":
                 return Reservation(effect=self._with_amounts(connection, row))
             exceeded, total = first_exceeded(
@@ -96,9 +96,6 @@ class Effects(Part):
                 "started_at": moment,
             }
             number = self._start(connection, effect.key, None if row is None else row.id, values)
-            if number is None:  # somebody else's, who does not take turns with this agent
-                row = self._read_effect_for_writing.run(connection, key=effect.key).one()
-                return Reservation(effect=self._with_amounts(connection, row))
             whole = ((name, str(effect.amounts[name]), *divmod(value, BILLION)) for name, value in amounts.items())
             self._add_amounts.change_rows(connection, [(number, *one) for one in whole])
         record = EffectRecord(
@@ -117,27 +114,27 @@ class Effects(Part):
         )
         return Reservation(effect=record, new=True, total=total)
 
-    def _take_turns(self, connection: Connection, tenant: str, agent: str) -> None:
-        """PostgreSQL: two transactions that add up the same window must not overlap; SQLite has one writer anyway."""
+    def _take_turns(self, connection: Connection, tenant: str, agent: str, key: str) -> None:
+        """PostgreSQL: who adds up the same window or wants the same effect waits; SQLite has one writer anyway."""
         if self._database.dialect == "postgresql":
-            name = f"effects\0{tenant}\0{agent}".encode()
-            lock = int.from_bytes(blake2b(name, digest_size=8).digest(), "big", signed=True)
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
+            names = (f"agent\0{tenant}\0{agent}", f"effect\0{key}")
+            digests = (blake2b(name.encode(), digest_size=8).digest() for name in names)
+            for lock in sorted(int.from_bytes(digest, "big", signed=True) for digest in digests):  # in one order
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
 
     def _window(self, connection: Connection, ceiling: Ceiling, tenant: str, agent: str, at: int) -> int:
         """What a ceiling's window adds up to, in billionths."""
         spent = 0
         values = {"tenant": tenant, "agent": agent, "since": window_start(ceiling, at), "measure": ceiling.measure}
         for tool in dict.fromkeys(ceiling.tools):
-            row = self._spent.run(connection, tool=tool, **values).one()
+            row = self._spent.first(connection, tool=tool, **values)
             spent += int(row.whole) * BILLION + int(row.billionths)
         return spent
 
-    def _start(self, connection: Connection, key: str, row: int | None, values: dict[str, Any]) -> int | None:
-        """Put an effect down, anew or again; None: its key has been taken meanwhile."""
+    def _start(self, connection: Connection, key: str, row: int | None, values: dict[str, Any]) -> int:
+        """Put an effect down, anew or again."""
         if row is None:
-            number = self._add_effect.run(connection, key=key, **values).scalar_one_or_none()
-            return None if number is None else int(number)
+            return int(self._add_effect.first(connection, key=key, **values).id)
         self._start_again.change(connection, row=row, **values)
         self._remove_amounts.change(connection, row=row)
         return row
@@ -148,13 +145,13 @@ class Effects(Part):
         values = {"new_state": state, "new_result": result, "new_reason": reason, "finished_at": microseconds(at)}
         with self._database.write() as connection:
             if self._settle.change(connection, key=key, **values) == 0:
-                row = self._read_effect.run(connection, key=key).one_or_none()
+                row = self._read_effect.first(connection, key=key)
                 raise unsettled(key, None if row is None else row.state)
 
     def effect(self, key: str) -> EffectRecord | None:
         """See ``Journal.effect``."""
         with self._database.read() as connection:
-            row = self._read_effect.run(connection, key=key).one_or_none()
+            row = self._read_effect.first(connection, key=key)
             return None if row is None else self._with_amounts(connection, row)
 
     def effects(

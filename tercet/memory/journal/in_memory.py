@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from tercet.memory.journal.checks import (
     checked_effect,
     checked_settlement,
     first_exceeded,
-    in_billionths,
     microseconds,
     sees,
     state_at,
@@ -61,6 +61,8 @@ class InMemoryJournal(InMemoryRuns):
         super().__init__(threading.RLock(), clock=clock)
         self._effects: dict[str, EffectRecord] = {}
         """By key; what starts anew moves to the end."""
+        self._spending: dict[tuple[str | None, str, str], dict[str, tuple[int, dict[str, int]]]] = defaultdict(dict)
+        """What counts towards ceilings: by tenant, agent and tool, then by key, time and amounts in billionths."""
         self._approvals: dict[str, ApprovalRecord] = {}
 
     @property
@@ -72,7 +74,7 @@ class InMemoryJournal(InMemoryRuns):
 
     def reserve(self, effect: NewEffect, *, ceilings: Sequence[Ceiling], at: datetime) -> Reservation:
         """See ``Journal.reserve``."""
-        checked_effect(effect, ceilings)
+        amounts = checked_effect(effect, ceilings)
         moment = microseconds(at)
         with self._lock:
             known = self._effects.get(effect.key)
@@ -97,16 +99,17 @@ class InMemoryJournal(InMemoryRuns):
             )
             self._effects.pop(effect.key, None)
             self._effects[effect.key] = record
+            self._spending[_spender(record)][effect.key] = moment, amounts
         return Reservation(effect=record, new=True, total=total)
 
     def _spent(self, ceiling: Ceiling, effect: NewEffect, at: int) -> int:
-        since, spent = window_start(ceiling, at), 0
-        for one in self._effects.values():
-            mine = one.scope.tenant == effect.scope.tenant and one.agent == effect.agent and one.tool in ceiling.tools
-            counts = mine and one.state != "failed" and microseconds(one.started_at) > since
-            if counts and ceiling.measure in one.amounts:
-                spent += in_billionths(one.amounts[ceiling.measure], ceiling.measure)
-        return spent
+        since = window_start(ceiling, at)
+        return sum(
+            amounts.get(ceiling.measure, 0)
+            for tool in dict.fromkeys(ceiling.tools)
+            for began, amounts in self._spending.get((effect.scope.tenant, effect.agent, tool), {}).values()
+            if began > since
+        )
 
     def settle(self, key: str, *, state: EffectState, result: str | None, reason: str = "", at: datetime) -> None:
         """See ``Journal.settle``."""
@@ -119,6 +122,8 @@ class InMemoryJournal(InMemoryRuns):
             if known.erased_at is not None:
                 result, reason = None, ""
             self._effects[key] = replace(known, state=state, result=result, reason=reason, finished_at=moment)
+            if state == "failed":
+                del self._spending[_spender(known)][key]
 
     def effect(self, key: str) -> EffectRecord | None:
         """See ``Journal.effect``."""
@@ -259,3 +264,8 @@ class InMemoryJournal(InMemoryRuns):
                     erased_at=moment,
                 )
         return counts | {"effects": len(mine), "approvals": len(asked)}
+
+
+def _spender(effect: EffectRecord) -> tuple[str | None, str, str]:
+    """Whose ceilings an effect counts towards; an erased one too."""
+    return effect.scope.tenant, effect.agent, effect.tool

@@ -171,7 +171,7 @@ class InMemoryRuns:
     def _erase_runs(self, runs: Sequence[str], at: datetime) -> dict[str, int]:
         """Erase runs, with the lock held; returns how many of what."""
         counts = {"runs": 0, "run_events": 0, "run_texts": 0}
-        for run in [self._found(name) for name in dict.fromkeys(runs)]:
+        for run in [self._found(name) for name in sorted(set(runs))]:
             if run.erased_at is None:
                 run.events = [row._replace(body=None, salt=None) for row in run.events]
                 run.texts = [row._replace(text=None, salt=None) for row in run.texts]

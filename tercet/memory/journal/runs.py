@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from tercet.errors import StoreError
 from tercet.memory.journal import chain
 from tercet.memory.journal.chain import EventRow, Tail, TextRow
 from tercet.memory.journal.checks import (
@@ -78,7 +79,7 @@ class Runs(Part):
         first = chain.first_hash(run.id, digest)
         with self._database.write() as connection:
             values: dict[str, Any] = dict(zip(_IDENTITY, identity, strict=True))
-            row = self._add_run.run(
+            row = self._add_run.first(
                 connection,
                 **values,
                 scope_id=self._place(connection, run.scope),
@@ -90,13 +91,13 @@ class Runs(Part):
                 hash=first,
                 header_salt=salt,
                 header_digest=digest,
-            ).scalar_one_or_none()
+            )
             if row is None:
                 raise known_run(run.id)
-            tail = Tail(row, 0, first)
+            tail = Tail(row.id, 0, first)
             sealed = chain.seal(tail, events)
             if events:
-                values = {"row": row, "after": len(events), "before": first, "status": "running"}
+                values = {"row": row.id, "after": len(events), "before": first, "status": "running"}
                 self._advance.change(connection, **values, events=len(events), hash=sealed.hash, changed_at=changed)
                 self._keep(connection, sealed)
         self._tails.put(run.id, tail.after(sealed))
@@ -129,7 +130,8 @@ class Runs(Part):
                 if tail is None or sealed is None or not self._advanced(connection, tail, sealed, values):
                     tail = self._load(connection, run, after)
                     sealed = chain.seal(tail, events)
-                    self._advanced(connection, tail, sealed, values)
+                    if not self._advanced(connection, tail, sealed, values):  # the row is locked, and was just read
+                        raise StoreError(f"The run {run!r} changes while it is locked.", remedy="Check the database.")
                 self._keep(connection, sealed)
         except BaseException:
             self._tails.drop(run)  # whether it was committed is not known
@@ -153,7 +155,7 @@ class Runs(Part):
 
     def _load(self, connection: Connection, run: str, after: int) -> Tail:
         """The end of a chain as it is kept; locked, so that it stays there."""
-        row = self._read_for_writing.run(connection, key=run).one_or_none()
+        row = self._read_for_writing.first(connection, key=run)
         if row is None:
             raise unknown_run(run)
         if row.erased_at is not None or row.events != after:
@@ -210,7 +212,7 @@ class Runs(Part):
             return verify(head, map(EventRow._make, events), map(TextRow._make, texts))
 
     def _row(self, connection: Connection, run: str) -> Any:  # noqa: ANN401  # a row of the driver
-        row = self._read.run(connection, key=run).one_or_none()
+        row = self._read.first(connection, key=run)
         if row is None:
             raise unknown_run(run)
         return row

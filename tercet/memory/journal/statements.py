@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import namedtuple
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import bindparam, select
@@ -30,6 +31,7 @@ class Statement:
 
     def __init__(self, database: Database, clause: ClauseElement, *, columns: Sequence[str] | None = None) -> None:
         self._database = database
+        self._row: Any = None
         dialect: Any = type(database.engine.dialect)
         positional = dialect(paramstyle="qmark" if database.dialect == "sqlite" else "format")
         compiled: Any = clause.compile(dialect=positional, column_keys=columns)
@@ -38,29 +40,44 @@ class Statement:
         self._fixed: dict[str, Any] = {name: value for name, value in compiled.params.items() if value is not None}
 
     def run(self, connection: Connection, **values: object) -> CursorResult[Any]:
-        """Run it once."""
-        given = {**self._fixed, **values}
-        return connection.exec_driver_sql(self._sql, tuple([given[name] for name in self._names]))
+        """Run it once, for as many rows as there are."""
+        return connection.exec_driver_sql(self._sql, self._given(values))
+
+    def first(self, connection: Connection, **values: object) -> Any:  # noqa: ANN401  # columns have no static names
+        """Run it once; its first row, whose columns are attributes, or None."""
+        if self._database.dialect == "postgresql":
+            return connection.exec_driver_sql(self._sql, self._given(values)).first()
+        cursor = self._execute(connection, self._given(values))
+        rows = cursor.fetchall()  # to the end: a statement that is not at its end holds the transaction open
+        if not rows:
+            return None
+        if self._row is None:
+            names = [name for name, *_ in cursor.description]
+            self._row = namedtuple("Row", names)  # type: ignore[misc]  # which names is known with the first row
+        return self._row._make(rows[0])
 
     def change(self, connection: Connection, **values: object) -> int:
         """Run it once for its effect; returns how many rows it changed."""
-        given = {**self._fixed, **values}
-        return self._execute(connection, tuple([given[name] for name in self._names]))
+        return int(self._execute(connection, self._given(values)).rowcount)
 
     def change_rows(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run it for each row, whose values stand in the order of the table's columns and hold no NUL."""
         if rows:
             self._execute(connection, list(rows))
 
-    def _execute(self, connection: Connection, values: tuple[Any, ...] | list[tuple[Any, ...]]) -> int:
+    def _given(self, values: dict[str, object]) -> tuple[object, ...]:
+        given = {**self._fixed, **values}
+        return tuple([given[name] for name in self._names])
+
+    def _execute(self, connection: Connection, values: Any) -> Any:  # noqa: ANN401  # a cursor of the one or the other
         if self._database.dialect == "postgresql":
-            return connection.exec_driver_sql(self._sql, values).rowcount
+            return connection.exec_driver_sql(self._sql, values)
         # Not through SQLAlchemy, which costs more than what SQLite does for it.
         driver = cast("sqlite3.Connection", connection.connection.driver_connection)
         try:
-            if isinstance(values, list):
-                return driver.executemany(self._sql, values).rowcount
-            return driver.execute(self._sql, values).rowcount
+            return (
+                driver.executemany(self._sql, values) if isinstance(values, list) else driver.execute(self._sql, values)
+            )
         except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
             raise meaning(error, self._database.name) or error from error
 
@@ -83,5 +100,5 @@ class Part:
     def _place(self, connection: Connection, scope: Scope) -> int:
         """The id of a scope, as ``scope_id`` gives it."""
         values = {f"scope_{name}": value for name, value in zip(FIELDS, parts(scope), strict=True)}
-        found = self._scope.run(connection, **values).scalar_one_or_none()
-        return scope_id(self._database, connection, scope) if found is None else int(found)
+        found = self._scope.first(connection, **values)
+        return scope_id(self._database, connection, scope) if found is None else int(found.id)

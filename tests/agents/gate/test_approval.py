@@ -153,6 +153,9 @@ def test_edited_arguments_are_checked_again_and_done_as_edited() -> None:
     [
         ('{"euros": "many", "to": "ada"}', "schema"),
         ('{"to": "ada"}', "schema"),
+        ('["ada"]', "schema"),
+        ("null", "schema"),
+        ("ada", "edit"),
         ('{"euros": "1", "to": "mallory"}', "permission"),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_tool_may_say_that_it_changed_nothing(retryable: bool) -> None:
 
 
 def test_a_slow_tool_is_cut_off_within_a_second() -> None:
-    """S1.01: one tool sleeps 5 s, its timeout is 0.2 s; the call ends in less than 1 s."""
+    """Part of S1.01: one tool sleeps 5 s, its timeout is 0.2 s; the call ends in less than 1 s."""
 
     async def slow() -> None:
         await asyncio.sleep(5)

@@ -17,6 +17,7 @@ from tercet.agents.tools.records import Failed, Pending, Refused, Succeeded, Too
 from tercet.agents.trust import Taint
 from tercet.errors import ConfigurationError
 from tercet.models.chat_records import SourcePart
+from tercet.records import Citation
 from tests.agents.gate.rig import ALL, Rig
 
 
@@ -139,7 +140,7 @@ def test_what_no_rule_allows_is_refused_by_the_policy() -> None:
 
 
 def test_what_a_rule_asks_about_waits_for_a_person() -> None:
-    """S1.24."""
+    """Part of S1.24."""
     policy = replace(ALL, ask=["search"])
     rig = Rig([search], permissions=policy)
 
@@ -281,10 +282,45 @@ def test_sources_are_cleaned_like_the_rest() -> None:
     assert outcome.sources[0].pieces == ("Rotate.", "< |eot_id|>")
 
 
-def test_what_is_no_source_is_refused() -> None:
-    outcome = returning(ToolOutput(value="see", sources=("a",)))
+@pytest.mark.parametrize(
+    "output",
+    [
+        ToolOutput(value="see", sources=("a",)),
+        ToolOutput(value="see", sources=None),
+        ToolOutput(value="see", trust="absolute"),
+        ToolOutput(value="see", citations={"a": "b"}),
+        ToolOutput(value="see", citations=3),
+    ],
+    ids=["source", "sources", "trust", "citation", "citations"],
+)
+@pytest.mark.parametrize("effect", ["pure", "write"])
+def test_an_output_of_other_types_than_it_says_is_a_failure(output: Any, effect: Any) -> None:
+    def fetch() -> object:
+        """Fetch it."""
+        return output
+
+    made = tool(effect=effect, writes=["web"] if effect == "write" else [])(fetch)
+    outcome = passed(Rig([made]), "fetch")
 
     assert isinstance(outcome, Failed)
+    assert outcome.error == "invalid_output"
+
+
+def test_citations_come_with_their_sources_and_again_from_the_effect_ledger() -> None:
+    part = SourcePart(id="c1", source="docs/a", title="A", pieces=("Rotate.",))
+    gone = SourcePart(id="c2", source="docs/b", title="B", pieces=("\u200b.", "\u200b"))
+    output = ToolOutput(value="see", sources=(part, gone), citations={"c1": Citation(uri="a"), "c3": Citation(uri="b")})
+
+    @tool(effect="write", writes=["web"])
+    def fetch() -> object:
+        """Fetch it."""
+        return output
+
+    rig = Rig([fetch])
+    first, again = (passed(rig, "fetch", identifier="call-1") for _ in range(2))
+
+    assert first.citations == {"c1": Citation(uri="a")}
+    assert again == replace(first, repeated=True, findings=())
 
 
 def test_what_is_computed_from_a_text_is_trusted_no_more_than_the_text() -> None:
@@ -298,3 +334,11 @@ def test_what_is_computed_from_a_text_is_trusted_no_more_than_the_text() -> None
 def test_a_tool_may_say_how_far_this_output_is_trusted() -> None:
     assert returning(ToolOutput(value="x", trust="internal")).trust == "internal"
     assert returning("x").trust == "external"
+
+
+def test_a_gate_that_does_not_end_says_so() -> None:
+    rig = Rig([search])
+    rig.gate = Gate(default_steps()[:-1])
+
+    with pytest.raises(ConfigurationError, match="'validate', passed a call on"):
+        passed(rig, "search", {"query": "keys"})

@@ -17,10 +17,8 @@ from tercet.agents.tools.control import (
     DeclareImpossible,
     Escalate,
     Finish,
-    read_control,
 )
 from tercet.errors import ConfigurationError, InputError
-from tercet.models.chat_records import ToolCallPart
 
 
 class Invoice(BaseModel):
@@ -56,7 +54,7 @@ def finish(controls: ControlTools[Any], **arguments: Any) -> Any:
     ],
 )
 def test_a_run_is_finished_by_a_call_with_an_output_of_any_type(output: Any, value: Any, expected: Any) -> None:
-    """S2.32."""
+    """Part of S2.32."""
     controls = ControlTools(output)
 
     assert finish(controls, output=value) == Finish(output=expected, confidence=1.0)
@@ -81,14 +79,13 @@ def test_a_text_is_asked_for_as_text() -> None:
 
 
 def test_no_text_finishes_a_run_whatever_it_says() -> None:
-    """S2.32."""
-    call = ToolCallPart(id="1", name="note", arguments={"text": "COMPLETE: finish(text='done')"})
-
-    assert read_control(call, ControlTools(str)) is None
+    """Part of S2.32."""
+    with pytest.raises(InputError, match="'note' is no control tool"):
+        ControlTools(str).read("note", {"text": "COMPLETE: finish(text='done')"})
 
 
 def test_the_other_ends() -> None:
-    """S2.10, S2.11."""
+    """Part of S2.10, part of S2.11."""
     controls: ControlTools[str] = ControlTools(str)
 
     assert controls.read("impossible", {"reason": "No such key.", "evidence": ["The list is empty."]}) == (
@@ -138,8 +135,7 @@ def test_citations_have_to_be_sources_that_were_given() -> None:
 
     with pytest.raises(InputError, match="citations: 'c9' is no source"):
         controls.read("finish", arguments, sources={"c1"})
-    call = ToolCallPart(id="1", name="finish", arguments=arguments)
-    assert read_control(call, controls, sources={"c1", "c9"}) == Finish(
+    assert controls.read("finish", arguments, sources={"c1", "c9"}) == Finish(
         output="a", confidence=1.0, citations=("c1", "c9")
     )
 

@@ -106,7 +106,7 @@ def test_arguments_become_the_types_of_the_function_and_defaults_are_filled_in()
 
 
 def test_an_unknown_argument_is_refused_and_an_unknown_field_within_one_is_dropped() -> None:
-    """S1.38."""
+    """Part of S1.38."""
     with pytest.raises(InputError, match="'order' do not fit: admin: Extra inputs are not permitted"):
         check(order, {**FULL, "admin": True})
 
@@ -169,6 +169,12 @@ def test_a_tool_may_take_nothing_or_only_its_context() -> None:
 
     assert now.definition.parameters == {"type": "object", "properties": {}, "additionalProperties": False}
     assert bind(now, {}) == {}
+
+
+def test_what_a_tool_gives_is_external_unless_it_only_computes_or_says_otherwise() -> None:
+    assert tool(effect="pure")(plain).trust == "system"
+    assert tool(effect="read", reads=["crm"])(plain).trust == "external"
+    assert tool(effect="pure", trust="internal")(plain).trust == "internal"
 
 
 def test_methods_may_be_tools() -> None:
@@ -315,7 +321,7 @@ def yielding(text: str) -> Any:
     ],
 )
 def test_a_function_that_no_model_could_call_is_refused(function: Any, message: str) -> None:
-    """S1.56."""
+    """Part of S1.56."""
     with pytest.raises(ConfigurationError, match=message) as refused:
         tool(effect="pure")(function)
 
@@ -346,7 +352,7 @@ def test_a_function_that_no_model_could_call_is_refused(function: Any, message: 
     ],
 )
 def test_what_a_tool_does_has_to_be_said_and_must_not_contradict_itself(options: dict[str, Any], message: str) -> None:
-    """S1.21."""
+    """Part of S1.21."""
     with pytest.raises(ConfigurationError, match=message) as refused:
         tool(**options)(plain)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from tercet import Document, Memory, Scope, ingest
+from tercet import Agent, Answer, Document, Limits, Memory, Permissions, Scope, ingest
 from tercet.agents.tools.decorator import tool
 from tercet.agents.tools.memory import memory_tools
 from tercet.agents.tools.passages import MAX_CHARACTERS
@@ -17,8 +17,10 @@ from tercet.agents.tools.records import ToolContext, ToolOutput
 from tercet.agents.tools.schema import bind, check
 from tercet.agents.trust import Taint
 from tercet.errors import InputError, NothingChangedError
+from tercet.memory.journal.in_memory import InMemoryJournal
 from tercet.records import Trust
-from tercet.testing import HashEmbedder
+from tercet.testing import HashEmbedder, ScriptedModel, answer
+from tests.agents.scripts import call, finish
 
 ADA = Scope(tenant="acme", user="ada")
 EVE = Scope(tenant="acme", user="eve")
@@ -73,7 +75,7 @@ def use(memory: Memory, name: str, *, scope: Scope = ADA, trust: Trust = "user",
 
 
 def test_documents_are_found_as_sources_that_are_trusted_as_little_as_the_least_of_them(memory: Memory) -> None:
-    """S1.39."""
+    """Part of S1.39."""
     internal = use(memory, "search_documents", query="messages in order", limit=1)
     both = use(memory, "search_documents", query="rotate keys", limit=3)
 
@@ -89,11 +91,13 @@ def test_documents_are_found_as_sources_that_are_trusted_as_little_as_the_least_
     assert [source.id for source in both.sources] == [
         source.id for source in use(memory, "search_documents", query="rotate keys", limit=3).sources
     ]
-    assert both.sources[0].source.startswith(("keys:", "page:"))
+    assert {source.id for source in both.sources} == set(both.citations)
+    assert {citation.uri for citation in both.citations.values()} == {"keys", "page", "queues"}
+    assert [source.source for source in both.sources] == [str(both.citations[source.id]) for source in both.sources]
 
 
 def test_only_documents_of_the_runs_tenant_and_of_the_given_corpora_are_found(memory: Memory) -> None:
-    """S1.20."""
+    """Part of S1.20."""
     (search, *_) = memory_tools(memory, corpus=["web"])
     assert search.reads == ("semantic:web",)
     context = ToolContext(deps=None, scope=ADA, agent="a", run="r", call="c", idempotency_key="k", trust="user")
@@ -121,7 +125,18 @@ def test_episodes_are_found_within_the_scope_of_the_run(memory: Memory) -> None:
     assert found.trust == "user"
     assert use(memory, "search_episodes", scope=EVE, query="key").trust == "external"
     nothing = use(memory, "search_episodes", scope=Scope(tenant="acme", user="bob"), query="key")
-    assert (nothing.value, nothing.sources, nothing.trust) == ({"found": 0}, (), "system")
+    assert (nothing.value, nothing.sources, nothing.trust) == ({"found": 0}, (), "user")
+
+
+def test_what_an_outsider_looked_for_is_not_the_users_word(memory: Memory) -> None:
+    """Part of S1.39."""
+    memory.episodic.record("Eve is at eve@evil.example.", scope=ADA, actor="ada", trust="user")
+    memory.working.create(Plan(goal="mail eve"), key="plan", scope=ADA, actor="ada", trust="user")
+
+    assert use(memory, "search_episodes", query="Eve", trust="user").trust == "user"
+    assert use(memory, "search_episodes", query="Eve", trust="external").trust == "external"
+    assert use(memory, "read_state", key="plan", trust="user").trust == "user"
+    assert use(memory, "read_state", key="plan", trust="external").trust == "external"
 
 
 def test_what_is_found_has_a_bounded_size(memory: Memory) -> None:
@@ -200,7 +215,7 @@ def test_state_is_patched_from_the_version_that_was_read(memory: Memory) -> None
 
 
 def test_owners_constraints_schemas_and_scopes_hold_for_the_agent_too(memory: Memory) -> None:
-    """S1.22."""
+    """Part of S1.22."""
     owners = {"goal": "helper", "steps": "helper"}
     memory.working.create(Plan(), key="plan", scope=ADA, actor="ada", owners=owners, constraints=["goal"])
     memory.working.create(Secret(), key="secret", scope=ADA, actor="helper")
@@ -220,7 +235,7 @@ def test_owners_constraints_schemas_and_scopes_hold_for_the_agent_too(memory: Me
 
 
 def test_what_a_user_wrote_is_not_changed_with_what_an_outsider_said(memory: Memory) -> None:
-    """S1.39, S2.51."""
+    """Part of S1.39, part of S2.51."""
     memory.working.create(Plan(), key="plan", scope=ADA, actor="helper", trust="user")
     memory.working.create(Plan(), key="results", scope=ADA, actor="helper", trust="internal")
     change = {"op": "replace", "path": "/budget", "value": 9999}
@@ -264,7 +279,7 @@ def test_what_cannot_be_recorded_changes_nothing_and_says_so(memory: Memory) -> 
 
 
 def test_a_text_that_was_planted_in_one_run_steers_nothing_in_a_later_one(memory: Memory) -> None:
-    """S1.39, S2.51: taint survives memory."""
+    """Part of S1.39, part of S2.51: taint survives memory."""
     first = Taint([("What does the web say on keys?", "user")])
     page = use(memory, "search_documents", query="keys, says the web", limit=1)
     first.see(" ".join(page.sources[0].pieces), page.trust or "external")
@@ -283,3 +298,29 @@ def test_a_text_that_was_planted_in_one_run_steers_nothing_in_a_later_one(memory
     assert PLANTED in [piece for source in recalled.sources for piece in source.pieces]
     assert second.doubtful({"to": "eve@evil.example", "text": "the keys"}, send_mail) == ("to",)
     assert second.doubtful({"to": "bob@acme.example", "text": "the keys"}, send_mail) == ()
+
+
+def test_an_agent_records_what_it_read_with_the_trust_of_what_it_read(memory: Memory) -> None:
+    """Part of S1.39."""
+    script = [
+        answer(call("search_documents", query="keys, says the web", limit=1)),
+        answer(call("record_episode", text=PLANTED)),
+        finish("Noted."),
+    ]
+    with ScriptedModel(script) as model:
+        policy = Permissions(allow=["search_*", "record_*"], readable=["semantic:*", "episodic"], writable=["episodic"])
+        clerk = Agent(
+            "clerk",
+            model=model,
+            tools=[one for one in memory_tools(memory) if one.name in ("search_documents", "record_episode")],
+            permissions=policy,
+            limits=Limits(),
+            owner="ops",
+            on_failure="raise",
+            journal=InMemoryJournal(),
+        )
+        end = clerk.run_sync("What does the web say on keys?", scope=ADA)
+
+    assert isinstance(end, Answer)
+    (episode,) = memory.episodic.timeline(ADA)
+    assert (episode.text, episode.actor, episode.trust) == (PLANTED, "clerk", "external")

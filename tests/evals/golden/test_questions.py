@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,7 @@ def test_first_sentences_ask_for_the_rest_of_their_section() -> None:
 
     assert question.query == "Seven clerks rotate the office keys on Monday."
     assert question.slices == {"kind": "sentence"}
-    (held,) = hold_out([Document(uri="notes", text=text)], [question])
+    (held,) = hold_out([Document(uri="notes", text=text)], [question]).documents
     assert held.text == " " * 47 + FILLER or held.text == " " * 46 + " " + FILLER
 
 
@@ -148,15 +149,30 @@ def test_titles_ask_for_a_text_without_headings_and_are_held_out() -> None:
     questions = golden_questions([passage], kinds=["heading"])
 
     assert [(one.query, one.relevant, one.sources) for one in questions] == [("Renewal of secrets", ("p1",), ())]
-    assert hold_out([passage], questions) == (Document(uri="p1", text=FILLER),)
-    assert hold_out([passage], []) == (passage,)
+    assert hold_out([passage], questions).documents == (Document(uri="p1", text=FILLER),)
+    assert hold_out([passage], []).documents == (passage,)
+
+
+def test_words_that_moved_are_held_out_where_they_stand_now() -> None:
+    text = f"Seven clerks rotate the office keys on Monday. {FILLER}"
+    (question,) = golden_questions([Document(uri="notes", text=text)])
+    moved = Document(uri="notes", text="Said before: seven *clerks* rotate the\noffice keys on Monday. " + FILLER)
+    reworded = Document(uri="notes", text=f"Eight clerks rotate all keys on Mondays and sundays. {FILLER}")
+
+    now, gone = hold_out([moved], [question]), hold_out([reworded], [question])
+    edited = replace(question, slices={**question.slices, "reviewed": "edited"})
+
+    assert now.documents[0].text.split() == ["Said", "before:", ".", *FILLER.split()]
+    assert (now.unplaced, gone.unplaced) == ((), (question.id,))
+    assert len(gone.documents[0].text) == len(reworded.text)
+    assert hold_out([reworded], [edited]) == (gone.documents, ())
 
 
 def test_what_is_held_out_is_gone_from_where_it_came_and_offsets_stay(docs: Path) -> None:
     questions = golden_questions(docs)
     before = {document.uri: document.text for document in read_corpus(docs)}
 
-    after = {document.uri: document.text for document in hold_out(docs, questions)}
+    after = {document.uri: document.text for document in hold_out(docs, questions).documents}
 
     assert before.keys() == after.keys()
     assert {uri: len(text) for uri, text in before.items()} == {uri: len(text) for uri, text in after.items()}

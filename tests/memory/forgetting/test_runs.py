@@ -52,7 +52,7 @@ def erased(memory: Memory) -> set[str]:
         ({"scope": ADA, "runs_before": NOON}, set()),
         ({"scope": ADA, "episodes": []}, {"old", "new"}),
     ],
-    ids=str,
+    ids=["own", "user", "all", "one", "two", "before", "before-own", "no-episodes"],
 )
 def test_what_was_named_is_erased_and_the_rest_is_whole(memory, chosen, gone):
     fill(memory)

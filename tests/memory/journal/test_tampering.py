@@ -1,4 +1,7 @@
-"""Whoever changes, removes, adds or moves a row of a run is found out, with the first event that is not as it was."""
+"""Whoever changes, removes, adds or moves a row of a run is found out, with the first event that is not as it was.
+
+Part of S1.25.
+"""
 
 from __future__ import annotations
 
