@@ -36,7 +36,6 @@ class StepTime:
 class RunTime:
     """Where the seconds of a run went: ``before``, the steps and ``gaps`` add up to ``seconds``."""
 
-    run: str
     seconds: float
     """From its first event to its last."""
     before: float
@@ -64,9 +63,13 @@ def timing(journal: Journal, run: str, *, scope: Scope | AnyScope) -> RunTime:
     """
     if not scope.sees(journal.run(run).scope):
         raise InputError(f"There is no run {run!r} for {scope}.", remedy="`tercet runs list` shows them.")
-    events = [read(one) for one in journal.events(run)]
+    return timing_of([read(one) for one in journal.events(run)])
+
+
+def timing_of(events: Sequence[Journalled]) -> RunTime:
+    """Where the time went of the run of these events."""
     if not events:
-        return RunTime(run=run, seconds=0.0, before=0.0, steps=(), gaps=0.0)
+        return RunTime(seconds=0.0, before=0.0, steps=(), gaps=0.0)
     first = events[0].at.timestamp()
     begins: dict[int, float] = {}
     for one in events:
@@ -76,9 +79,7 @@ def timing(journal: Journal, run: str, *, scope: Scope | AnyScope) -> RunTime:
     ends = [*list(begins.values())[1:], last]
     steps = tuple(_step(step, begin, end, events) for (step, begin), end in zip(begins.items(), ends, strict=False))
     before = next(iter(begins.values()), first) - first
-    return RunTime(
-        run=run, seconds=last - first, before=before, steps=steps, gaps=0.0 if begins else last - first - before
-    )
+    return RunTime(seconds=last - first, before=before, steps=steps, gaps=0.0 if begins else last - first - before)
 
 
 def _step(step: int, begin: float, end: float, events: Sequence[Journalled]) -> StepTime:
