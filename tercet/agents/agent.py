@@ -84,7 +84,9 @@ class Agent(Generic[Deps, Output]):
         counter: Counts that budget and estimates requests: a counter, or a name for ``resolve_counter``.
         prices: Of models by their names, for limits and reports of cost.
         journal: Keeps its runs; None: that of the memory, or one of this process where there is no memory.
-        redact: Takes secrets out of texts before they are journalled.
+        redact: Takes secrets out of texts before they are journalled: of what is said, of approvals and of results of
+            effects. What is sent keeps them; a run that is gone on with has the journal's texts, and a redacted run
+            cannot be replayed. Secrets that a tool needs belong into ``deps``, which nobody writes down.
         max_tokens: Of one answer of the model.
         effort: How much thought the model shall give it.
         attempts: How often a request is sent at most while the service fails for now.

@@ -18,7 +18,6 @@ from tercet.memory.journal.records import NewEvent
 from tercet.records import Trust, Usage  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from tercet.memory.journal.records import EventRecord
@@ -43,6 +42,8 @@ class RunStarted:
     limits: dict[str, Any]
     trust: Trust = "user"
     """Of the input: that of whoever asks, or of the agent above."""
+    redacted: bool = False
+    """Secrets were taken out of what is on record: it is not all that was sent."""
     texts: Texts
     kind: Literal["run_started"] = "run_started"
 
@@ -255,14 +256,10 @@ def _events() -> TypeAdapter[Event]:
     return TypeAdapter(Annotated[Event, Discriminator("kind")])
 
 
-def write(
-    event: Event, *, at: datetime, span: str, parent: str, redact: Callable[[str], str] | None = None
-) -> NewEvent:
-    """The event as the journal takes it, its body and texts redacted."""
+def write(event: Event, *, at: datetime, span: str, parent: str) -> NewEvent:
+    """The event as the journal takes it."""
     body = _events().dump_json(event, exclude={"texts"}).decode()
     texts = tuple(text for text in getattr(event, "texts", ()) if text is not None)
-    if redact is not None:
-        body, texts = redact(body), tuple(redact(text) for text in texts)
     return NewEvent(kind=event.kind, body=body, texts=texts, span=span, parent=parent, at=at)
 
 

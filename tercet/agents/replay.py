@@ -21,6 +21,7 @@ from tercet.agents.events import (
     ToolFinished,
 )
 from tercet.agents.ledger import MEASURES
+from tercet.agents.redaction import without_secrets
 from tercet.agents.requests import request_parameters, request_texts
 from tercet.agents.resuming import consumed_by
 from tercet.agents.run_log import RunLog
@@ -74,11 +75,18 @@ async def replay(agent: Agent[Any, Output], run: str, *, scope: Scope) -> Replay
         scope: On whose behalf it ran.
 
     Raises:
-        ReplayError: A request is not what the journal has; it says which one, and where they part.
+        ReplayError: A request is not what the journal has; it says which one, and where they part. Or the run was
+            redacted.
         InputError: There is no such run of this agent for this scope, or it was erased.
     """
     record = await run_of(agent, run, scope=scope)
     recording = Recording(run, await recorded_events(agent, run))
+    if recording.started.redacted:
+        raise ReplayError(
+            f"Run {run} cannot be replayed to the byte: its texts were redacted before they were journalled.",
+            remedy="See replay_from, which asks anew from a step on.",
+            run=run,
+        )
     new = NewRun(id=run, scope=record.scope, agent=record.agent, task=record.task)
     conversation = Conversation(taint=Taint())
     model = RecordedModel(recording, attempts=agent.attempts)
@@ -153,7 +161,7 @@ async def replay_from(
         before.append(_with(event, results or {}))
     conversation = Conversation(taint=Taint())
     new = NewRun(id=new_id(), scope=record.scope, agent=agent.name, task=record.task, replays=run)
-    log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact)
+    log = RunLog(without_secrets(agent.journal, agent.redact), new, clock=agent.clock)
     gate = HarmlessGate(agent.gate)
     loop = assemble(agent, new, conversation, log, consumed=consumed_by(before), gate=gate)
     for event in before:

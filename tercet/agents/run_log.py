@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tercet.memory.journal.records import Journal, NewEvent, NewRun, RunStatus
 
     Watch = Callable[[LiveEvent], None]
-    Redact = Callable[[str], str]
 
 logger = logging.getLogger("tercet.agents")
 
@@ -29,8 +28,6 @@ class RunLog:
         journal: Where they are kept.
         run: The run; it has begun when the first ``flush`` has returned.
         clock: What time it is.
-        redact: Takes secrets out of every text before it is journalled; such a run can no longer be replayed to the
-            byte. None: texts are kept as they are.
         watch: Told of every event as it happens.
         written: How many events there are already: of a run that is gone on with.
     """
@@ -41,14 +38,12 @@ class RunLog:
         run: NewRun,
         *,
         clock: Callable[[], datetime],
-        redact: Redact | None = None,
         watch: Watch | None = None,
         written: int = 0,
     ) -> None:
         self._journal = journal
         self._run = run
         self._clock = clock
-        self._redact = redact
         self._watch = watch
         self._written = written
         self._begun = written > 0
@@ -66,7 +61,7 @@ class RunLog:
         at = self._clock()
         span = span or self._run.id
         parent = parent or ("" if span == self._run.id else self._run.id)
-        new = write(event, at=at, span=span, parent=parent, redact=self._redact)
+        new = write(event, at=at, span=span, parent=parent)
         self._waiting.append(new)
         if logger.isEnabledFor(logging.INFO):
             logger.info(event.kind, extra=self._ids(span))

@@ -14,6 +14,7 @@ from tercet.agents.gate.records import RunState
 from tercet.agents.instructions import contract
 from tercet.agents.ledger import Ledger
 from tercet.agents.loop import Loop, LoopConfig
+from tercet.agents.redaction import without_secrets
 from tercet.agents.requests import RecordedRequests
 from tercet.agents.resuming import consumed_by, decided, doubt_what_was_begun, recorded_below, remember_attempts
 from tercet.agents.run_log import RunLog
@@ -73,7 +74,7 @@ def begin(
     """
     run = NewRun(id=new_id(), scope=scope, agent=agent.name, task=kind, parent=_parent(above), root=_root(above))
     conversation = Conversation(taint=Taint())
-    log = RunLog(_journal(agent, above), run, clock=agent.clock, redact=agent.redact, watch=watch)
+    log = RunLog(_journal(agent, above), run, clock=agent.clock, watch=watch)
     loop = assemble(agent, run, conversation, log, deps=deps, above=above)
     started = RunStarted(
         trust=trust,
@@ -84,6 +85,7 @@ def begin(
         tools=tuple(definition.name for definition in loop.definitions),
         policy=agent.permissions.version,
         limits=asdict(agent.limits),
+        redacted=agent.redact is not None,
         texts=(task, agent.instructions.text, *(write_part(part) for part in attachments)),
     )
     loop.record(started)
@@ -99,7 +101,8 @@ def _root(above: RunState | None) -> str:
 
 
 def _journal(agent: Agent[Any, Any], above: RunState | None) -> Journal:
-    return above.journal if above else agent.journal
+    """Told no secrets, neither of this agent nor of those above it."""
+    return without_secrets(above.journal if above else agent.journal, agent.redact)
 
 
 async def run_of(agent: Agent[Any, Any], run: str, *, scope: Scope) -> RunRecord:
@@ -156,7 +159,7 @@ async def go_on(
     new = NewRun(
         id=run, scope=record.scope, agent=record.agent, task=record.task, parent=record.parent, root=record.root
     )
-    log = RunLog(agent.journal, new, clock=agent.clock, redact=agent.redact, watch=watch, written=record.events)
+    log = RunLog(_journal(agent, None), new, clock=agent.clock, watch=watch, written=record.events)
     below = await in_thread(recorded_below, agent.journal, run)
     loop = assemble(agent, new, conversation, log, deps=deps, consumed=consumed_by(events, below))
     remember_attempts(loop.state, events)

@@ -39,6 +39,18 @@ def event_document(record: EventRecord) -> dict[str, Any]:
     return {**asdict(record), "body": parsed(record.body)}
 
 
+def timing_document(records: Sequence[EventRecord]) -> dict[str, Any] | None:
+    """The JSON form of where the time of a run went; None where that was erased."""
+    from tercet.agents.events import read
+    from tercet.agents.timing import timing_of
+
+    try:
+        taken = timing_of([read(one) for one in records])
+    except (InputError, ValueError, TypeError):
+        return None
+    return {**asdict(taken), "p50": taken.p50, "p95": taken.p95}
+
+
 def ending(journal: Journal, run: RunRecord) -> str:
     """How a run ended, or what it waits for; empty while it goes on, and where that was erased."""
     from tercet.agents.events import RunEnded, RunFailed, Suspended

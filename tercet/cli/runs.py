@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from tercet.cli.events import ending, event_document, print_run
+from tercet.cli.events import ending, event_document, print_run, timing_document
 from tercet.cli.journal import minute, reading, run_document, run_seen
 from tercet.cli.options import DEFAULT_MEMORY, AsJson, DatabaseUrl, MemoryFolder, QdrantUrl
 from tercet.cli.output import counted, print_json, print_table
@@ -108,7 +108,8 @@ def show(
         )
     if as_json:
         chosen = [one for one in records if not event or one.number in event]
-        print_json({"run": run_document(found, end), "events": [*map(event_document, chosen)]})
+        document = {"run": run_document(found, end), "timing": timing_document(records)}
+        print_json({**document, "events": [*map(event_document, chosen)]})
     else:
         print_run(found, records, end, whole=full, only=event or ())
 

@@ -112,7 +112,7 @@ def agent_of(folder: Path, memory: Memory, points: Points) -> Agent[None, str]:
         model=FunctionModel(respond),
         journal=DeadlyJournal(memory.journal, points, folder / "acknowledged"),
         tools=tools(folder, points),
-        permissions=Permissions(allow=["pay"], ask=["close_account"], writable=["bank", "crm"]),
+        permissions=Permissions(allow=["pay(to=bob)"], ask=["close_account"], writable=["bank", "crm"]),
         limits=Limits(steps=5),
         owner="ops",
         on_failure="raise",
