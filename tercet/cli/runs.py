@@ -184,7 +184,7 @@ def explain(
         typer.echo(f"  {visible(one.reason)}")
     if found.first:
         typer.echo(
-            f"`tercet runs show {visible(run)} --event {found.first.number}`, with the same scope, shows the first whole."
+            f"`tercet runs show {visible(run)} --event {found.first.number}`, for the same scope, shows it whole."
         )
 
 
