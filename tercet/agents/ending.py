@@ -122,7 +122,7 @@ class Endings(Generic[Output]):
         """An error that is none of ours, as one."""
         return RunError(
             f"Run {self._state.run} of agent {self._state.agent!r} failed: {type(error).__name__}: {error}.",
-            remedy=f"`tercet runs explain {self._state.run}` shows where.",
+            remedy=f"`tercet runs explain {self._state.run} --any` shows where.",
             run=self._state.run,
             usage=self._state.ledger.spent,
         )

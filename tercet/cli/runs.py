@@ -183,7 +183,9 @@ def explain(
         typer.echo(f"{'First' if place == 0 else 'Then'}: event {one.number}{step}: {visible(one.what)}")
         typer.echo(f"  {visible(one.reason)}")
     if found.first:
-        typer.echo(f"`tercet runs show {visible(run)} --event {found.first.number}` shows the first whole.")
+        typer.echo(
+            f"`tercet runs show {visible(run)} --event {found.first.number}`, for the same scope, shows it whole."
+        )
 
 
 def _status(text: str | None) -> RunStatus | None:

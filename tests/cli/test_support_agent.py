@@ -52,11 +52,13 @@ def test_the_commands_of_the_readme_pay_what_may_be_paid_and_ask_about_the_rest(
     assert payments(tmp_path) == [(4, "30.00")]
 
     decided = [line.replace("ID", approval).replace("RUN", run) for line in decided]
-    shown, approved, resumed, effects = [shell(line) for line in decided]
+    shown, approved, resumed, effects, explained, replayed = [shell(line) for line in decided]
     assert "value 1200.00 is above 1000.00 for one call" in shown
     assert "approved" in approved
     assert resumed == "answer: 1200.00 EUR are on their way.\n"
     assert effects.count("refund: done") == 2
+    assert "refund waits for a person" in explained
+    assert "repeats: 3 requests the same to the byte" in replayed
     assert payments(tmp_path) == [(4, "30.00"), (7, "1200.00")]
 
 
