@@ -1,6 +1,6 @@
 """How examples run: every page of the documentation is one test that works through its blocks from top to bottom.
 
-A page's blocks share one folder, which holds copies of README.md and docs/ and nothing else. ``python`` blocks run in
+A page's blocks share one folder, which holds copies of README.md and part of docs/ and nothing else. ``python`` blocks run in
 this process and share their names; ``console`` blocks run through the installed command, and what they show after a
 command is what it must print on standard output, with ``...`` for anything. ``sh`` blocks are for the reader.
 """

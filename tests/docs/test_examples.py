@@ -14,13 +14,15 @@ import pytest
 from tests.docs.examples import LANGUAGES, PAGES, ROOT, examples, run_console, run_python
 
 README = ROOT / "README.md"
+NOT_ASKED_ABOUT = ("requirements.md", "performance.md", "evals*.md", "agents.md", "gate.md", "journal.md", "tools.md")
+"""Most of the text of docs/. Several examples embed all of the folder, for which continuous integration has no time."""
 
 
 @pytest.fixture
 def session_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with README.md and docs/, and none of the user's settings."""
+    """A folder with README.md and the pages of docs/ that examples ask about, and none of the user's settings."""
     shutil.copy(ROOT / "README.md", tmp_path)
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns(*NOT_ASKED_ABOUT))
     monkeypatch.chdir(tmp_path)
     for variable in [name for name in os.environ if name.startswith("TERCET_")]:
         monkeypatch.delenv(variable)
