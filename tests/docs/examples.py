@@ -53,7 +53,7 @@ def run_console(example: Example, page: Path) -> None:
     for command, expected in _commands(example.code):
         words = shlex.split(command)
         assert words[0] == "tercet", f"{page.name}:{example.line}: only tercet runs in console blocks, not {words[0]!r}"
-        done = subprocess.run([tercet(), *words[1:]], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([tercet(), *words[1:]], capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0, f"{page.name}: $ {command}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr
         if expected:

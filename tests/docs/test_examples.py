@@ -29,7 +29,7 @@ def session_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
 def test_examples_of_page_run_from_top_to_bottom(page: Path, session_folder: Path) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
@@ -40,7 +40,7 @@ def test_examples_of_page_run_from_top_to_bottom(page: Path, session_folder: Pat
             run_console(example, page)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_readme_examples_run_as_plain_scripts_and_its_commands_run_after_them(session_folder: Path) -> None:
     printed = []
     for example in (one for one in examples(README) if one.language == "python"):
