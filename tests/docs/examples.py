@@ -1,20 +1,25 @@
 """How examples run: every page of the documentation is one test that works through its blocks from top to bottom.
 
-A page's blocks share one folder, which holds copies of README.md and part of docs/ and nothing else. ``python`` blocks run in
-this process and share their names; ``console`` blocks run through the installed command, and what they show after a
-command is what it must print on standard output, with ``...`` for anything. ``sh`` blocks are for the reader.
+A page's blocks share one folder, which holds copies of README.md and docs/ and nothing else. ``python`` blocks run in
+this process and share their names; ``console`` blocks run through the command's entry point in this process, where
+torch is loaded once, and those of the README through the installed command. What a block shows after a command is what
+it must print on standard output, with ``...`` for anything. ``sh`` blocks are for the reader.
 """
 
 from __future__ import annotations
 
 import doctest
+import io
 import re
 import shlex
 import subprocess
 import sys
 import sysconfig
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
+
+from tercet.cli.app import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md")))
@@ -48,17 +53,43 @@ def run_python(example: Example, page: Path, names: dict[str, object]) -> None:
     exec(compile(padded, str(page), "exec", dont_inherit=True), names)
 
 
-def run_console(example: Example, page: Path) -> None:
-    """Run each ``$ `` line and compare what it prints."""
+class Done(NamedTuple):
+    """What a command did."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run_console(example: Example, page: Path, *, installed: bool = False) -> None:
+    """Run each ``$ `` line and compare what it prints.
+
+    Args:
+        example: A console block.
+        page: Where it stands.
+        installed: Through the installed command, in a process of its own.
+    """
     for command, expected in _commands(example.code):
         words = shlex.split(command)
         assert words[0] == "tercet", f"{page.name}:{example.line}: only tercet runs in console blocks, not {words[0]!r}"
-        done = subprocess.run([tercet(), *words[1:]], capture_output=True, text=True, timeout=240, check=False)
-        assert done.returncode == 0, f"{page.name}: $ {command}\n{done.stdout}{done.stderr}"
+        done = _run_installed(words[1:]) if installed else _run_here(words[1:])
+        assert done.code == 0, f"{page.name}: $ {command}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr
         if expected:
             matches = _CHECKER.check_output(expected, done.stdout, doctest.ELLIPSIS)
             assert matches, f"{page.name}: $ {command}\n--- documented\n{expected}--- printed\n{done.stdout}"
+
+
+def _run_installed(words: list[str]) -> Done:
+    done = subprocess.run([tercet(), *words], capture_output=True, text=True, timeout=240, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _run_here(words: list[str]) -> Done:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(words)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def _commands(code: str) -> list[tuple[str, str]]:
