@@ -179,6 +179,7 @@ def test_a_document_with_damaged_bytes_is_damaged() -> None:
         parse(bytes(whole), name="x.docx")
 
 
+@pytest.mark.slow
 def test_every_document_of_the_data_parses_or_says_why(data_dir: Path) -> None:
     paths = sorted((data_dir / "ingestion").rglob("*.docx"))
     assert len(paths) > 90
@@ -189,6 +190,7 @@ def test_every_document_of_the_data_parses_or_says_why(data_dir: Path) -> None:
             assert all(block.start >= end for block, end in zip(document.blocks, ends, strict=False)), path
 
 
+@pytest.mark.slow
 def test_the_text_of_the_data_is_found(data_dir: Path) -> None:
     recalls = []
     for truth in sorted((data_dir / "ingestion/docling/docx/groundtruth").glob("*.docx.md")):

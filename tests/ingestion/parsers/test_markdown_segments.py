@@ -70,13 +70,13 @@ def parsed(text: str, size: int, monkeypatch: pytest.MonkeyPatch) -> ParsedDocum
 
 def test_made_pages_in_stretches_of_any_size(monkeypatch):
     cut = 0
-    for seed in range(400):
+    for seed in range(120):
         text = page(seed)
         whole = parsed(text, 1 << 30, monkeypatch)
         for size in (1, 40, 150, 700):
             assert parsed(text, size, monkeypatch) == whole, (seed, size)
         cut += len(text) > 700
-    assert cut > 100
+    assert cut > 30
 
 
 @pytest.mark.parametrize("rule", sorted(SLUG_RULES))
@@ -92,6 +92,7 @@ def test_anchors_are_counted_through_all_stretches(rule: SlugRule, monkeypatch):
     assert len(set(anchors)) == len(anchors) == 12
 
 
+@pytest.mark.slow
 def test_real_pages_in_stretches(data_dir: Path, monkeypatch):
     pages = sorted((data_dir / "docs_corpora").rglob("*.md"))[:150]
     assert pages
